@@ -1,0 +1,39 @@
+# clarify_cache: make, make install, make installcheck; PG_CONFIG=... chooses the
+# server.  WERROR=1 makes warnings errors.  with_llvm=no skips the JIT bitcode.
+#
+# installcheck uses the running server that PGHOST and PGPORT name, except the
+# TAP tests, which start their own.  test/run.sh starts servers for all of them.
+
+MODULE_big = clarify_cache
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+EXTENSION = clarify_cache
+DATA = clarify_cache--1.0.sql
+PGFILEDESC = "clarify_cache - exact cache of per-user JSON context"
+
+# hiredis, and its TLS part where the distribution has it.
+PKG_CONFIG ?= pkg-config
+HIREDIS := hiredis $(shell $(PKG_CONFIG) --exists hiredis_ssl 2>/dev/null && echo hiredis_ssl)
+PG_CPPFLAGS := $(shell $(PKG_CONFIG) --cflags $(HIREDIS) 2>/dev/null)
+SHLIB_LINK := $(shell $(PKG_CONFIG) --libs $(HIREDIS) 2>/dev/null || echo -lhiredis)
+ifneq (,$(filter hiredis_ssl,$(HIREDIS)))
+PG_CPPFLAGS += -DCLARIFY_WITH_TLS
+endif
+
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
+ifeq ($(WERROR),1)
+PG_CFLAGS += -Werror
+endif
+
+REGRESS := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS knows nothing about headers.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach.c
+ *	  attach(), detach(), repair(): our triggers on a table, and the coverage
+ *	  row that says so to every snapshot.
+ *
+ * ShareRowExclusiveLock on the whole partition tree drains writers (prepared
+ * transactions too) and every DDL that matters here, whose invalidations are
+ * out by the time it lets go of its locks.  Then, with invalidations accepted,
+ * what the catalogs say holds until this transaction ends, and the coverage
+ * row, which commits together with the triggers, tells the truth: whoever
+ * sees it, sees a table of which no later change passes unseen.  Its fresh
+ * token makes all earlier entries unreachable, so the holes that earlier
+ * changes left can go.
+ *
+ * Missing or changed triggers are replaced in place, not dropped and made
+ * again, since dropping needs AccessExclusiveLock, and a lock that grows can
+ * deadlock with a reader that turns writer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "change.h"
+#include "commands/trigger.h"
+#include "attach.h"
+#include "ext_tables.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "table_shape.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "version.h"
+
+PG_FUNCTION_INFO_V1(clarify_attach);
+PG_FUNCTION_INFO_V1(clarify_detach);
+PG_FUNCTION_INFO_V1(clarify_repair);
+
+/* Is a trigger of that name, which is not ours, in the way? */
+static bool
+NameIsTaken(Relation rel, const char *name)
+{
+	const ExtTables *ext = ExtTablesRequire();
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strcmp(trigger->tgname, name) == 0)
+			return trigger->tgfoid != ext->mark_change &&
+				trigger->tgfoid != ext->track_change;
+	}
+	return false;
+}
+
+static void
+PutTrigger(Relation rel, const char *name, const char *function, bool row,
+		   int16 events, List *args)
+{
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+
+	if (NameIsTaken(rel, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("trigger \"%s\" on table \"%s\" is in the way",
+						name, RelationGetRelationName(rel)),
+				 errdetail("It does not call a function of clarify_cache."),
+				 errhint("Rename or drop the trigger.")));
+
+	stmt->replace = true;
+	stmt->trigname = pstrdup(name);
+	stmt->relation = makeRangeVar(get_namespace_name(RelationGetNamespace(rel)),
+								  pstrdup(RelationGetRelationName(rel)), -1);
+	stmt->funcname = list_make2(makeString(CLARIFY_SCHEMA), makeString(pstrdup(function)));
+	stmt->args = args;
+	stmt->row = row;
+	stmt->timing = row ? TRIGGER_TYPE_AFTER : TRIGGER_TYPE_BEFORE;
+	stmt->events = events;
+	CreateTriggerFiringOn(stmt, NULL, RelationGetRelid(rel), InvalidOid, InvalidOid,
+						  InvalidOid, InvalidOid, InvalidOid, NULL, false, false,
+						  TRIGGER_FIRES_ALWAYS);
+	CommandCounterIncrement();
+}
+
+void
+PutMarkTrigger(Oid relid, bool lenient)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+
+	if (!HasMarkTrigger(rel) && !(lenient && NameIsTaken(rel, MARK_TRIGGER_NAME)))
+		PutTrigger(rel, MARK_TRIGGER_NAME, "mark_change", false,
+				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
+				   TRIGGER_TYPE_TRUNCATE, NIL);
+	relation_close(rel, NoLock);
+}
+
+/* On a partitioned table, the partitions get theirs from it. */
+static void
+PutTrackTrigger(Oid root, const char *key_column)
+{
+	Relation	rel = relation_open(root, ShareRowExclusiveLock);
+	List	   *args = key_column == NULL ? NIL :
+		list_make1(makeString(pstrdup(key_column)));
+
+	PutTrigger(rel, TRACK_TRIGGER_NAME, "track_change", true,
+			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, args);
+	relation_close(rel, NoLock);
+}
+
+/* Replacing the root's trigger replaces those of all partitions. */
+static void
+PutTriggers(Oid root, const char *key_column)
+{
+	ListCell   *lc;
+	bool		track_is_whole = true;
+
+	foreach(lc, PartitionTree(root, NoLock))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		track_is_whole = track_is_whole && HasTrackTrigger(rel, key_column);
+		relation_close(rel, NoLock);
+		PutMarkTrigger(lfirst_oid(lc), false);
+	}
+	if (!track_is_whole)
+		PutTrackTrigger(root, key_column);
+}
+
+/*
+ * Lock the tree; what the catalogs then say stays true.  Accepting happens
+ * explicitly, because a lock that the transaction holds already accepts
+ * nothing.
+ */
+static void
+LockTree(Oid root, LOCKMODE lockmode)
+{
+	LockRelationOid(root, lockmode);
+	(void) PartitionTree(root, lockmode);
+	AcceptInvalidationMessages();
+}
+
+static void
+RequireOwner(Oid relid)
+{
+	if (!compat_owns_class(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+}
+
+/* The row of an attached table, as committed now; NULL if there is none. */
+static AttachedTable *
+FindAttached(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	{
+		AttachedTable *table = lfirst(lc);
+
+		if (table->table_id == relid)
+			return table;
+	}
+	return NULL;
+}
+
+/*
+ * Make the table well and cover it.  The tree is locked.  Returns NULL, or why
+ * it can't be done, with nothing changed that matters.
+ */
+static char *
+Cover(Oid root, const char *key_column)
+{
+	VersionWriter *writer;
+	char	   *fault = TableKindFault(root, key_column);
+
+	if (fault != NULL)
+		return fault;
+	PutTriggers(root, key_column);
+	fault = TableFault(root, key_column);
+	if (fault != NULL)
+		return fault;
+
+	ChangeMarkAll();
+	writer = VersionBeginWrite();
+	VersionDelete(writer, root, false);
+	VersionInsert(writer, VERSION_COVERAGE, root);
+	VersionEndWrite(writer);
+	CommandCounterIncrement();
+	return NULL;
+}
+
+Datum
+clarify_attach(PG_FUNCTION_ARGS)
+{
+	Oid			root;
+	char	   *key_column;
+	char	   *fault;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	PreventCommandIfReadOnly("clarify_cache.attach()");
+	root = PG_GETARG_OID(0);
+	key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", root)));
+	RequireOwner(root);
+	LockTree(root, ShareRowExclusiveLock);
+	if (FindAttached(root) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("table \"%s\" is already attached", get_rel_name(root)),
+				 errhint("Use clarify_cache.repair() to put its triggers right, or clarify_cache.detach() first to attach it with another key.")));
+
+	fault = Cover(root, key_column);
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot attach \"%s\"", get_rel_name(root)),
+				 errdetail("%s", fault),
+				 errhint("Attach ordinary or partitioned, permanent tables, at the root of their partition tree, "
+						 "by a uuid column that is not generated.")));
+	InsertAttachedTable(root, key_column);
+	PG_RETURN_VOID();
+}
+
+/* Repair one table; one that can't be repaired is reported and left alone. */
+static void
+RepairTable(const AttachedTable *table)
+{
+	char	   *fault;
+
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table->table_id)))
+		RequireOwner(table->table_id);
+	LockTree(table->table_id, ShareRowExclusiveLock);
+	if (FindAttached(table->table_id) == NULL)
+		return;
+	fault = Cover(table->table_id, table->key_column);
+	if (fault != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("could not repair the attachment of table %u", table->table_id),
+				 errdetail("%s", fault),
+				 errhint("Sections that read it are built on every call. Put the table right and call repair() again, or detach it.")));
+}
+
+Datum
+clarify_repair(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	PreventCommandIfReadOnly("clarify_cache.repair()");
+	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+		RepairTable(lfirst(lc));
+	ChangeRecordDefinitions(ExtTablesRequire()->section);
+	PG_RETURN_VOID();
+}
+
+/* Drop every trigger that calls a function of ours, whatever its shape. */
+static void
+DropTriggers(Oid relid)
+{
+	const ExtTables *ext = ExtTablesRequire();
+	Relation	rel = relation_open(relid, NoLock);
+	ObjectAddresses *triggers = new_object_addresses();
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		ObjectAddress address;
+
+		if ((trigger->tgfoid != ext->mark_change && trigger->tgfoid != ext->track_change) ||
+			trigger->tgisclone)
+			continue;
+		ObjectAddressSet(address, TriggerRelationId, trigger->tgoid);
+		add_exact_object_address(&address, triggers);
+	}
+	relation_close(rel, NoLock);
+	performMultipleDeletions(triggers, DROP_RESTRICT, 0);
+	free_object_addresses(triggers);
+	CommandCounterIncrement();
+}
+
+Datum
+clarify_detach(PG_FUNCTION_ARGS)
+{
+	Oid			root = PG_GETARG_OID(0);
+	VersionWriter *writer;
+	ListCell   *lc;
+
+	PreventCommandIfReadOnly("clarify_cache.detach()");
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
+		RequireOwner(root);
+	LockTree(root, AccessExclusiveLock);
+	if (!DeleteAttachedTable(root))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" is not attached", get_rel_name(root)),
+				 errhint("clarify_cache.attached_table lists the tables that are.")));
+
+	ChangeMarkAll();
+	foreach(lc, PartitionTree(root, NoLock))
+		DropTriggers(lfirst_oid(lc));
+	writer = VersionBeginWrite();
+	VersionDelete(writer, root, true);
+	VersionEndWrite(writer);
+	CommandCounterIncrement();
+	PG_RETURN_VOID();
+}

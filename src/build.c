@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * build.c
+ *	  Building sections from the tables, as the caller, in the active snapshot.
+ *
+ * The fill guard is what makes it safe to hand a payload to others.  A query
+ * reads rows as of its snapshot, but catalogs and TRUNCATEd files as of now.
+ * So what was built is what the snapshot's version stands for only if no
+ * table-level change (DDL, TRUNCATE, attach) lies between the snapshot and the
+ * build.  Each of them adds a table-level token in its own commit; a fresh
+ * snapshot, taken after the build, that sees the same tokens as the caller's
+ * proves that none was visible while building.  One that commits after the
+ * guard did not disturb the build: what takes AccessExclusiveLock waits for
+ * ours, and what takes less shows in catalogs only from its commit on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/parallel.h"
+#include "build.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "pin.h"
+#include "privilege.h"
+#include "utils/timestamp.h"
+
+void
+BuildBegin(BuildState *state)
+{
+	state->result_context = CurrentMemoryContext;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	state->nest_level = PinSettings();
+}
+
+void
+BuildEnd(BuildState *state)
+{
+	UnpinSettings(state->nest_level);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+/* The plan revalidates itself when a table changes or another role calls. */
+static SPIPlanPtr
+SectionPlan(Section *section)
+{
+	if (section->plan == NULL)
+	{
+		Oid			types[1] = {UUIDOID};
+		SPIPlanPtr	plan = SPI_prepare(SectionBuildQuery(section->query, section->single_row),
+									   1, types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "SPI_keepplan failed");
+		section->plan = plan;
+	}
+	return section->plan;
+}
+
+char *
+BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
+{
+	Datum		values[1] = {UserKeyDatum(user)};
+	SPITupleTable *result;
+	char	   *payload;
+	int			code;
+
+	if (section->analyzed)
+		RequireSchemaUsage(section);
+
+	/* Read-only: under the active snapshot, whatever has happened since. */
+	code = SPI_execute_plan(SectionPlan(section), values, NULL, true, 1);
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+
+	result = SPI_tuptable;
+	if (SPI_processed == 0)
+	{
+		*len = strlen("null");
+		payload = MemoryContextAlloc(state->result_context, *len);
+		memcpy(payload, "null", *len);
+	}
+	else
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(result->vals[0], result->tupdesc, 1, &isnull);
+		text	   *json = DatumGetTextPP(value);
+
+		*len = VARSIZE_ANY_EXHDR(json);
+		payload = MemoryContextAlloc(state->result_context, *len);
+		memcpy(payload, VARDATA_ANY(json), *len);
+	}
+	SPI_freetuptable(result);
+	return payload;
+}
+
+bool
+BuildGuardRows(VersionReader *reader, VersionRows *now)
+{
+	Snapshot	snapshot;
+	bool		ok;
+
+	/* No snapshot can be taken while a parallel query runs. */
+	if (IsInParallelMode())
+		return false;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ok = VersionProbe(reader, snapshot, USER_KEY_HASH_TABLE, now);
+	UnregisterSnapshot(snapshot);
+	return ok;
+}
+
+bool
+BuildMayFill(const Section *section, const VersionRows *rows, const VersionRows *now)
+{
+	ListCell   *lc;
+
+	/* Its expressions of the time would be older than the TTL allows. */
+	if (GetCurrentTimestamp() - GetCurrentTransactionStartTimestamp() >= section->ttl_us)
+		return false;
+
+	foreach(lc, section->relations)
+	{
+		TableVersion then;
+		TableVersion current;
+
+		VersionOfTable(rows, lfirst_oid(lc), &then);
+		VersionOfTable(now, lfirst_oid(lc), &current);
+		if (then.all != current.all || current.has_hole || !current.covered)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * builtin.c
+ *	  Which of PostgreSQL's own functions and types give every caller the same.
+ *
+ * Volatility as declared is where to start, but not enough.  STABLE says that
+ * a result may change between statements, not what it depends on; so each
+ * STABLE function is refused unless it was read and found to depend on the
+ * time and on pinned settings only.  IMMUTABLE is believed, but for the few
+ * functions that are not.  What a newer server adds is refused until somebody
+ * has looked at it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/transam.h"
+#include "builtin.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+/* STABLE, but a function of the arguments, the time and pinned settings. */
+static const Oid same_for_all[] = {
+	/* the time */
+	F_NOW, F_TRANSACTION_TIMESTAMP, F_STATEMENT_TIMESTAMP,
+	F_AGE_TIMESTAMPTZ, F_AGE_TIMESTAMP,
+
+	/* timestamps with time zone: TimeZone */
+	F_TIMESTAMPTZ_PL_INTERVAL, F_TIMESTAMPTZ_MI_INTERVAL,
+	F_INTERVAL_PL_TIMESTAMPTZ,
+	F_DATE_ADD_TIMESTAMPTZ_INTERVAL, F_DATE_SUBTRACT_TIMESTAMPTZ_INTERVAL,
+	F_GENERATE_SERIES_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL,
+	F_DATE_TRUNC_TEXT_TIMESTAMPTZ, F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT,
+	F_DATE_PART_TEXT_TIMESTAMPTZ, F_EXTRACT_TEXT_TIMESTAMPTZ,
+	F_OVERLAPS_TIMESTAMPTZ_INTERVAL_TIMESTAMPTZ_INTERVAL,
+	F_OVERLAPS_TIMESTAMPTZ_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL,
+	F_OVERLAPS_TIMESTAMPTZ_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ,
+	F_IN_RANGE_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL_BOOL_BOOL,
+	F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
+	F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8_TEXT,
+	F_TIMEZONE_TEXT_TIMETZ,
+	F_TIMEZONE_TIMESTAMPTZ, F_TIMEZONE_TIMESTAMP, F_TIMEZONE_TIMETZ,
+
+	/* ... compared with, and cast to, what has no zone */
+	F_DATE_LT_TIMESTAMPTZ, F_DATE_LE_TIMESTAMPTZ, F_DATE_EQ_TIMESTAMPTZ,
+	F_DATE_GT_TIMESTAMPTZ, F_DATE_GE_TIMESTAMPTZ, F_DATE_NE_TIMESTAMPTZ,
+	F_DATE_CMP_TIMESTAMPTZ,
+	F_TIMESTAMPTZ_LT_DATE, F_TIMESTAMPTZ_LE_DATE, F_TIMESTAMPTZ_EQ_DATE,
+	F_TIMESTAMPTZ_GT_DATE, F_TIMESTAMPTZ_GE_DATE, F_TIMESTAMPTZ_NE_DATE,
+	F_TIMESTAMPTZ_CMP_DATE,
+	F_TIMESTAMP_LT_TIMESTAMPTZ, F_TIMESTAMP_LE_TIMESTAMPTZ,
+	F_TIMESTAMP_EQ_TIMESTAMPTZ, F_TIMESTAMP_GT_TIMESTAMPTZ,
+	F_TIMESTAMP_GE_TIMESTAMPTZ, F_TIMESTAMP_NE_TIMESTAMPTZ,
+	F_TIMESTAMP_CMP_TIMESTAMPTZ,
+	F_TIMESTAMPTZ_LT_TIMESTAMP, F_TIMESTAMPTZ_LE_TIMESTAMP,
+	F_TIMESTAMPTZ_EQ_TIMESTAMP, F_TIMESTAMPTZ_GT_TIMESTAMP,
+	F_TIMESTAMPTZ_GE_TIMESTAMP, F_TIMESTAMPTZ_NE_TIMESTAMP,
+	F_TIMESTAMPTZ_CMP_TIMESTAMP,
+	F_DATE_TIMESTAMPTZ, F_TIME_TIMESTAMPTZ, F_TIMESTAMP_TIMESTAMPTZ,
+	F_TIMESTAMPTZ_DATE, F_TIMESTAMPTZ_DATE_TIME, F_TIMESTAMPTZ_TIMESTAMP,
+	F_TIMETZ_TIMESTAMPTZ, F_TIMETZ_TIME,
+
+	/* to text by a format and back: lc_time, lc_numeric, lc_monetary */
+	F_TO_CHAR_INTERVAL_TEXT, F_TO_CHAR_TIMESTAMPTZ_TEXT,
+	F_TO_CHAR_TIMESTAMP_TEXT, F_TO_CHAR_NUMERIC_TEXT, F_TO_CHAR_INT4_TEXT,
+	F_TO_CHAR_INT8_TEXT, F_TO_CHAR_FLOAT4_TEXT, F_TO_CHAR_FLOAT8_TEXT,
+	F_TO_DATE, F_TO_NUMBER, F_TO_TIMESTAMP_TEXT_TEXT,
+
+	/*
+	 * To text and back by a cast: the settings above, DateStyle,
+	 * IntervalStyle, timezone_abbreviations, array_nulls.
+	 */
+	F_DATE_IN, F_DATE_OUT, F_TIME_IN, F_TIMETZ_IN,
+	F_TIMESTAMP_IN, F_TIMESTAMP_OUT, F_TIMESTAMPTZ_IN, F_TIMESTAMPTZ_OUT,
+	F_INTERVAL_IN, F_INTERVAL_OUT, F_CASH_IN, F_CASH_OUT,
+	F_ARRAY_IN, F_ARRAY_OUT, F_RANGE_IN, F_RANGE_OUT,
+	F_MULTIRANGE_IN, F_MULTIRANGE_OUT, F_RECORD_OUT,
+	F_MONEY_INT4, F_MONEY_INT8, F_MONEY_NUMERIC, F_NUMERIC_MONEY,
+
+	/* text of arguments of any type, which are checked themselves */
+	F_TEXTANYCAT, F_ANYTEXTCAT, F_CONCAT, F_CONCAT_WS,
+	F_FORMAT_TEXT, F_FORMAT_TEXT_ANY,
+	F_ARRAY_TO_STRING_ANYARRAY_TEXT, F_ARRAY_TO_STRING_ANYARRAY_TEXT_TEXT,
+	F_QUOTE_LITERAL_ANYELEMENT, F_QUOTE_NULLABLE_ANYELEMENT,
+
+	/* JSON of arguments of any type, likewise */
+	F_TO_JSON, F_ROW_TO_JSON_RECORD, F_ROW_TO_JSON_RECORD_BOOL,
+	F_ARRAY_TO_JSON_ANYARRAY, F_ARRAY_TO_JSON_ANYARRAY_BOOL,
+	F_JSON_BUILD_ARRAY_, F_JSON_BUILD_ARRAY_ANY,
+	F_JSON_BUILD_OBJECT_, F_JSON_BUILD_OBJECT_ANY,
+	F_JSON_AGG, F_JSON_AGG_STRICT, F_JSON_OBJECT_AGG,
+	F_JSON_OBJECT_AGG_STRICT, F_JSON_OBJECT_AGG_UNIQUE,
+	F_JSON_OBJECT_AGG_UNIQUE_STRICT,
+	F_TO_JSONB, F_JSONB_AGG, F_JSONB_AGG_STRICT,
+	F_JSONB_BUILD_ARRAY_, F_JSONB_BUILD_ARRAY_ANY,
+	F_JSONB_BUILD_OBJECT_, F_JSONB_BUILD_OBJECT_ANY,
+
+	/* JSON to columns, whose types are checked; dates in JSON paths */
+	F_JSON_TO_RECORD, F_JSON_TO_RECORDSET,
+	F_JSONB_TO_RECORD, F_JSONB_TO_RECORDSET,
+	F_JSONB_PATH_EXISTS_TZ, F_JSONB_PATH_MATCH_TZ, F_JSONB_PATH_QUERY_TZ,
+	F_JSONB_PATH_QUERY_ARRAY_TZ, F_JSONB_PATH_QUERY_FIRST_TZ
+};
+
+/*
+ * IMMUTABLE, but not a function of the arguments.  Those that take or return
+ * a type which is refused anyway (regconfig, aclitem, ...) need no mention.
+ */
+static const Oid immutable_in_name[] = {
+	/* what the catalogs say about a table, a parser, an access method */
+	F_SATISFIES_HASH_PARTITION,
+	F_TS_PARSE_OID_TEXT, F_TS_TOKEN_TYPE_OID,
+	F_PG_INDEXAM_PROGRESS_PHASENAME,
+
+	/* the server's current timeline */
+	F_PG_WALFILE_NAME, F_PG_WALFILE_NAME_OFFSET,
+
+	/* the version of a library that changes without the server */
+	F_ICU_UNICODE_VERSION,
+
+	/* text in the client's encoding */
+	F_UNKNOWNSEND, F_JSON_SEND, F_JSONB_SEND, F_JSONPATH_SEND,
+	F_TSVECTORSEND, F_TSQUERYSEND
+};
+
+/*
+ * Not here: reg* and aclitem, whose text is names in the catalogs; xml, which
+ * depends on xmloption and libxml; cstring, for which one would have to call
+ * a type's input function by name; and all that is internal to the server.
+ */
+static const Oid plain_types[] = {
+	BOOLOID, INT2OID, INT4OID, INT8OID, FLOAT4OID, FLOAT8OID, NUMERICOID,
+	MONEYOID, OIDOID,
+	TEXTOID, VARCHAROID, BPCHAROID, NAMEOID, CHAROID, BYTEAOID, BITOID,
+	VARBITOID, UUIDOID, REFCURSOROID,
+	DATEOID, TIMEOID, TIMETZOID, TIMESTAMPOID, TIMESTAMPTZOID, INTERVALOID,
+	JSONOID, JSONBOID, JSONPATHOID, TSVECTOROID, TSQUERYOID,
+	POINTOID, LSEGOID, PATHOID, BOXOID, POLYGONOID, LINEOID, CIRCLEOID,
+	INETOID, CIDROID, MACADDROID, MACADDR8OID,
+	INT4RANGEOID, INT8RANGEOID, NUMRANGEOID, TSRANGEOID, TSTZRANGEOID,
+	DATERANGEOID,
+	INT4MULTIRANGEOID, INT8MULTIRANGEOID, NUMMULTIRANGEOID,
+	TSMULTIRANGEOID, TSTZMULTIRANGEOID, DATEMULTIRANGEOID,
+	TIDOID, XIDOID, XID8OID, CIDOID, PG_LSNOID, PG_SNAPSHOTOID,
+	TXID_SNAPSHOTOID,
+	RECORDOID, UNKNOWNOID
+};
+
+static bool
+IsMember(Oid oid, const Oid *oids, int noids)
+{
+	for (int i = 0; i < noids; i++)
+	{
+		if (oids[i] == oid)
+			return true;
+	}
+	return false;
+}
+
+FunctionVerdict
+BuiltinFunctionVerdict(Oid funcid)
+{
+	if (!OidIsValid(funcid) || funcid >= FirstGenbkiObjectId)
+		return FUNCTION_NOT_BUILTIN;
+
+	switch (func_volatile(funcid))
+	{
+		case PROVOLATILE_IMMUTABLE:
+			return IsMember(funcid, immutable_in_name, lengthof(immutable_in_name)) ?
+				FUNCTION_NOT_SAME : FUNCTION_OK;
+		case PROVOLATILE_STABLE:
+			return IsMember(funcid, same_for_all, lengthof(same_for_all)) ?
+				FUNCTION_OK : FUNCTION_NOT_SAME;
+		default:
+			return FUNCTION_VOLATILE;
+	}
+}
+
+bool
+BuiltinTypeIsPlain(Oid type)
+{
+	return IsMember(type, plain_types, lengthof(plain_types));
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * clarify_cache.c
+ *	  Where the library starts.  A call's way begins in context.c, a change's
+ *	  in trigger.c, a schema change's in ddl.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "change.h"
+#include "settings.h"
+#include "shared.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	SettingsInit();
+	SharedInit();
+	ChangeInit();
+}

@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The prelude of every file here, and every difference between the
+ *	  versions of PostgreSQL and hiredis that the extension builds with.
+ *
+ * Nowhere else does the code ask for a version.  A difference is hidden
+ * behind a macro or a static inline function of our own, whose name starts
+ * with "compat_" where the server has no name for it.
+ *
+ * Portions Copyright (c) 2026, the clarify_cache authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_COMPAT_H
+#define CLARIFY_COMPAT_H
+
+#include "postgres.h"
+
+#include <hiredis/hiredis.h>
+
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "clarify_cache needs PostgreSQL 15 or later"
+#endif
+
+/* PostgreSQL 17 lets an extension name its wait events. */
+#if PG_VERSION_NUM >= 170000
+#define compat_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define compat_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* PostgreSQL 16 replaced the ownership checks by one for all classes. */
+#if PG_VERSION_NUM >= 160000
+#define compat_owns_class(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#else
+#define compat_owns_class(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* PostgreSQL 17 lets LockHeldByMe look for stronger modes too. */
+static inline bool
+compat_lock_held(const LOCKTAG *tag, LOCKMODE lockmode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, lockmode, true);
+#else
+	for (LOCKMODE mode = lockmode; mode <= MaxLockMode; mode++)
+	{
+		if (LockHeldByMe(tag, mode))
+			return true;
+	}
+	return false;
+#endif
+}
+
+/*
+ * What the executor checks table and column privileges by: range table
+ * entries, or their own nodes since PostgreSQL 16.
+ */
+#if PG_VERSION_NUM >= 160000
+#define compat_permission_nodes(query) ((query)->rteperminfos)
+#define compat_check_permissions(nodes) ExecCheckPermissions(NIL, nodes, false)
+#else
+#define compat_permission_nodes(query) ((query)->rtable)
+#define compat_check_permissions(nodes) ExecCheckRTPerms(nodes, false)
+#endif
+
+/* PostgreSQL 16 made one check of privileges on objects of all classes. */
+#if PG_VERSION_NUM >= 160000
+#define compat_function_aclcheck(oid) \
+	object_aclcheck(ProcedureRelationId, oid, GetUserId(), ACL_EXECUTE)
+#define compat_namespace_aclcheck(oid) \
+	object_aclcheck(NamespaceRelationId, oid, GetUserId(), ACL_USAGE)
+#else
+#define compat_function_aclcheck(oid) pg_proc_aclcheck(oid, GetUserId(), ACL_EXECUTE)
+#define compat_namespace_aclcheck(oid) pg_namespace_aclcheck(oid, GetUserId(), ACL_USAGE)
+#endif
+
+/* old_snapshot_threshold is gone since PostgreSQL 17. */
+#if PG_VERSION_NUM >= 170000
+#define compat_snapshots_can_expire() false
+#else
+#define compat_snapshots_can_expire() OldSnapshotThresholdActive()
+#endif
+
+/*
+ * Update a tuple that the caller has locked.  False if it has changed all the
+ * same.  *needs_index tells whether the new tuple wants index entries.
+ */
+static inline bool
+compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
+					Snapshot snapshot, bool *needs_index)
+{
+	TM_FailureData failure;
+	LockTupleMode lockmode;
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes update_indexes;
+#else
+	bool		update_indexes;
+#endif
+	TM_Result	result;
+
+	result = table_tuple_update(rel, tid, slot, GetCurrentCommandId(true),
+								snapshot, InvalidSnapshot, true,
+								&failure, &lockmode, &update_indexes);
+#if PG_VERSION_NUM >= 160000
+	*needs_index = (update_indexes != TU_None);
+#else
+	*needs_index = update_indexes;
+#endif
+	return result == TM_Ok;
+}
+
+/*
+ * A set of events to wait for that lives until it is freed; PostgreSQL 17
+ * asks for a resource owner where it took a memory context before.
+ */
+#if PG_VERSION_NUM >= 170000
+#define compat_create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define compat_create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/*
+ * Built-in functions that came after 15, as InvalidOid where the server does
+ * not have them: no function that anybody calls is equal to it.
+ */
+#include "nodes/parsenodes.h"
+#include "utils/fmgroids.h"
+
+#ifndef F_DATE_ADD_TIMESTAMPTZ_INTERVAL /* 16 */
+#define F_DATE_ADD_TIMESTAMPTZ_INTERVAL InvalidOid
+#define F_DATE_SUBTRACT_TIMESTAMPTZ_INTERVAL InvalidOid
+#endif
+#ifndef F_JSON_AGG_STRICT		/* 16 */
+#define F_JSON_AGG_STRICT InvalidOid
+#define F_JSON_OBJECT_AGG_STRICT InvalidOid
+#define F_JSON_OBJECT_AGG_UNIQUE InvalidOid
+#define F_JSON_OBJECT_AGG_UNIQUE_STRICT InvalidOid
+#define F_JSONB_AGG_STRICT InvalidOid
+#endif
+#ifndef F_TIMEZONE_TIMESTAMPTZ	/* 17 */
+#define F_TIMEZONE_TIMESTAMPTZ InvalidOid
+#define F_TIMEZONE_TIMESTAMP InvalidOid
+#define F_TIMEZONE_TIMETZ InvalidOid
+#endif
+#ifndef F_ICU_UNICODE_VERSION	/* 17 */
+#define F_ICU_UNICODE_VERSION InvalidOid
+#endif
+
+/* PostgreSQL 16 has expressions for the SQL standard's JSON constructors. */
+static inline bool
+compat_is_json_constructor(NodeTag tag)
+{
+#if PG_VERSION_NUM >= 160000
+	return tag == T_JsonValueExpr || tag == T_JsonConstructorExpr ||
+		tag == T_JsonIsPredicate;
+#else
+	return false;
+#endif
+}
+
+/* PostgreSQL 18 lets GROUP BY make a range table entry of its own. */
+static inline bool
+compat_is_rte_group(RTEKind kind)
+{
+#if PG_VERSION_NUM >= 180000
+	return kind == RTE_GROUP;
+#else
+	return false;
+#endif
+}
+
+/*
+ * PostgreSQL 18 has columns that are computed when they are read, by
+ * expressions that nobody checked.
+ */
+#define COMPAT_ATTGENERATED_VIRTUAL 'v'
+
+#if HIREDIS_MAJOR == 0 && HIREDIS_MINOR < 14
+#error "clarify_cache needs hiredis 0.14 or later"
+#endif
+
+/* How hiredis counts the elements of an array reply. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t compat_reply_count;
+#else
+typedef int compat_reply_count;
+#endif
+
+#endif							/* CLARIFY_COMPAT_H */

@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *	  The event triggers: DDL that concerns an attached table makes its
+ *	  entries unreachable.
+ *
+ * From ddl_command_start on, the transaction itself reads nothing from the
+ * cache.  At ddl_command_end, each attached table falls in one of these cases,
+ * told apart by the locks that this transaction holds rather than by what the
+ * command means, since a dropped partition, say, has already lost its parent:
+ *
+ *	AccessExclusiveLock on a member of the partition tree.  Whoever builds
+ *	from that member waits for the lock, and so for our invalidations, which
+ *	are out before it is released.  If the table is well, a whole-table bump
+ *	is enough; if not, a hole.
+ *
+ *	A weaker lock that DDL takes (ShareUpdateExclusiveLock or stronger).
+ *	Readers run at the same time, with catalogs that may be older or newer
+ *	than their snapshot.  If a member that we hold is no longer well, or the
+ *	command attaches or detaches a partition, a hole.  Else nothing: what is
+ *	left (indexes, statistics, comments, foreign keys, storage parameters,
+ *	other people's triggers) changes no answer.
+ *
+ * Holes are only ever inserted here, never deleted, and only members that we
+ * hold locked are judged.  So two DDL transactions never wait for each other
+ * here, and neither takes back what the other found out.  A well table can
+ * become unwell only in a command that holds the member it happens to, so
+ * that command's end sees it.
+ *
+ * DETACH PARTITION CONCURRENTLY commits in its middle, and from then on new
+ * snapshots lack the partition; its hole is inserted at ddl_command_start, to
+ * be committed by its first transaction, and stays if it is cancelled.
+ *
+ * A DROP is seen at ddl_command_end as well, so there is no sql_drop trigger.
+ * Event triggers run in CREATE EXTENSION and pg_restore too, when the
+ * extension's tables may not be there yet: then there is nothing to do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/relation.h"
+#include "attach.h"
+#include "catalog/namespace.h"
+#include "change.h"
+#include "commands/event_trigger.h"
+#include "ext_tables.h"
+#include "nodes/parsenodes.h"
+#include "table_shape.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "version.h"
+
+PG_FUNCTION_INFO_V1(clarify_on_ddl_command_start);
+PG_FUNCTION_INFO_V1(clarify_on_ddl_command_end);
+
+static EventTriggerData *
+RequireEventTrigger(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	return (EventTriggerData *) fcinfo->context;
+}
+
+static void
+InsertHole(Oid table_id)
+{
+	VersionWriter *writer = VersionBeginWrite();
+
+	VersionInsert(writer, VERSION_HOLE, table_id);
+	VersionEndWrite(writer);
+	CommandCounterIncrement();
+}
+
+/*
+ * The root of the partition tree that an ALTER TABLE is about to change, or
+ * has changed, by attaching or detaching.  InvalidOid if it does not.
+ */
+static Oid
+PartitioningRoot(Node *parsetree, bool concurrently_only)
+{
+	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
+	bool		partitioning = false;
+	ListCell   *lc;
+	Oid			relid;
+
+	if (parsetree == NULL || !IsA(parsetree, AlterTableStmt))
+		return InvalidOid;
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_DetachPartition)
+			partitioning |= !concurrently_only || ((PartitionCmd *) cmd->def)->concurrent;
+		else if (cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartitionFinalize)
+			partitioning |= !concurrently_only;
+	}
+	if (!partitioning)
+		return InvalidOid;
+
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	return OidIsValid(relid) ? PartitionRootById(relid) : InvalidOid;
+}
+
+static bool
+HoldsMember(List *tree, LOCKMODE lockmode)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		if (HoldsRelation(lfirst_oid(lc), lockmode))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A new partition gets the row trigger from its parent, but not the other one.
+ * Locks nothing anew, as a created or attached partition is held exclusively.
+ */
+static void
+CompleteNewPartitions(Oid root, List *tree)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		Oid			member = lfirst_oid(lc);
+
+		if (member != root && HoldsRelation(member, AccessExclusiveLock))
+			PutMarkTrigger(member, true);
+	}
+}
+
+static void
+ForgetDroppedTable(Oid table_id)
+{
+	VersionWriter *writer;
+
+	DeleteAttachedTable(table_id);
+	writer = VersionBeginWrite();
+	VersionDelete(writer, table_id, true);
+	VersionEndWrite(writer);
+	CommandCounterIncrement();
+}
+
+/* What does the DDL command that ends now mean for this table? */
+static void
+JudgeTable(const AttachedTable *table, Node *parsetree)
+{
+	Oid			root = table->table_id;
+	List	   *tree;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
+	{
+		ForgetDroppedTable(root);
+		return;
+	}
+
+	tree = PartitionTree(root, NoLock);
+	if (HoldsMember(tree, AccessExclusiveLock))
+	{
+		CompleteNewPartitions(root, tree);
+		if (TableFaultOfHeld(root, table->key_column) == NULL)
+			ChangeRecordTable(root);
+		else
+			InsertHole(root);
+	}
+	else if (HoldsMember(tree, ShareUpdateExclusiveLock))
+	{
+		if (TableFaultOfHeld(root, table->key_column) != NULL ||
+			PartitioningRoot(parsetree, false) == root)
+			InsertHole(root);
+	}
+}
+
+Datum
+clarify_on_ddl_command_start(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *trigdata = RequireEventTrigger(fcinfo);
+	Oid			root;
+	ListCell   *lc;
+
+	ChangeMarkAll();
+	root = PartitioningRoot(trigdata->parsetree, true);
+	if (OidIsValid(root) && ExtTablesGet() != NULL)
+	{
+		foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+		{
+			if (((AttachedTable *) lfirst(lc))->table_id == root)
+				InsertHole(root);
+		}
+	}
+	PG_RETURN_VOID();
+}
+
+Datum
+clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *trigdata = RequireEventTrigger(fcinfo);
+	ListCell   *lc;
+
+	if (ExtTablesGet() == NULL)
+		PG_RETURN_VOID();
+	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+		JudgeTable(lfirst(lc), trigdata->parsetree);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * ext_tables.h
+ *	  The extension's own tables: where they are, and their rows as structs.
+ *
+ * They are read and written below SQL, so neither the caller's privileges
+ * nor its search_path matter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_EXT_TABLES_H
+#define CLARIFY_EXT_TABLES_H
+
+#include "compat.h"
+
+#include "nodes/pg_list.h"
+#include "utils/timestamp.h"
+
+#define CLARIFY_SCHEMA "clarify_cache"
+
+typedef struct ExtTables
+{
+	Oid			namespace_id;
+	Oid			version;
+	Oid			instance;
+	Oid			attached_table;
+	Oid			section;
+	Oid			mark_change;	/* the trigger functions */
+	Oid			track_change;
+} ExtTables;
+
+/* The rows, as far as C code looks at them. */
+typedef struct AttachedTable
+{
+	Oid			table_id;
+	char	   *key_column;		/* NULL: any change concerns every user */
+} AttachedTable;
+
+typedef struct SectionRow
+{
+	char	   *name;
+	int			ordinal;
+	char	   *query;
+	Interval	ttl;
+	int64		ttl_us;			/* the same in microseconds, months of 30 days */
+	bool		single_row;
+	int			max_items;		/* -1: no limit */
+	List	   *tables;			/* Oids */
+} SectionRow;
+
+/*
+ * The Oids, remembered until one of the tables changes.  NULL while the
+ * extension is not, or not completely, there; the event triggers meet that
+ * in the middle of CREATE and DROP EXTENSION.  Needs a transaction.
+ */
+extern const ExtTables *ExtTablesGet(void);
+
+/* The same, but raises if there is none. */
+extern const ExtTables *ExtTablesRequire(void);
+
+/*
+ * All rows that the snapshot sees, palloc'd; sections in their order.  The
+ * tables are opened with AccessShareLock, which is released.  If `wait` is
+ * false and the lock is not to be had at once, *ok is set to false; with
+ * `wait`, ok may be NULL.
+ */
+extern List *ReadAttachedTables(Snapshot snapshot, bool wait, bool *ok);
+extern List *ReadSections(Snapshot snapshot, bool wait, bool *ok);
+
+/* An interval in microseconds, months of 30 days. */
+extern int64 IntervalMicroseconds(const Interval *interval);
+
+/*
+ * Write rows.  Deletes see what is committed now and return whether there was
+ * a row; a change of sections is announced with ChangeRecordDefinitions.
+ */
+extern void InsertAttachedTable(Oid table_id, const char *key_column);
+extern bool DeleteAttachedTable(Oid table_id);
+extern void InsertSection(const SectionRow *row);
+extern bool DeleteSection(const char *name);
+
+#endif							/* CLARIFY_EXT_TABLES_H */

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * pin.c
+ *	  The settings that a section is built under.
+ *
+ * Two callers must get the same text, so everything that a section's functions
+ * or types read from settings is in this list.  Whoever allows another
+ * function in stable_functions.c adds what it reads here.
+ *
+ * GUC_ACTION_SAVE is allowed even while a parallel query runs, and is undone
+ * by the end of the nest level or of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "pin.h"
+#include "utils/guc.h"
+
+typedef struct Pin
+{
+	const char *name;
+	const char *value;
+} Pin;
+
+static const Pin pins[] = {
+	/* names resolve to PostgreSQL's own objects; the query qualifies the rest */
+	{"search_path", "pg_catalog, pg_temp"},
+	{"TimeZone", "UTC"},
+	{"DateStyle", "ISO, MDY"},
+	{"IntervalStyle", "postgres"},
+	{"extra_float_digits", "1"},
+	{"bytea_output", "hex"},
+	{"lc_monetary", "C"},
+	{"lc_numeric", "C"},
+	{"lc_time", "C"},
+	{"default_text_search_config", "pg_catalog.simple"},
+	{"quote_all_identifiers", "off"},
+	{"xmlbinary", "base64"},
+	/* changes how "= NULL" is parsed */
+	{"transform_null_equals", "off"},
+	/* makes GIN scans leave out rows at random */
+	{"gin_fuzzy_search_limit", "0"},
+};
+
+int
+PinSettings(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < (int) lengthof(pins); i++)
+	{
+		const char *current = GetConfigOption(pins[i].name, false, false);
+
+		if (strcmp(current, pins[i].value) != 0)
+			(void) set_config_option(pins[i].name, pins[i].value, PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
+	return nest_level;
+}
+
+void
+UnpinSettings(int nest_level)
+{
+	AtEOXact_GUC(true, nest_level);
+}

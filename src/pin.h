@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * pin.h
+ *	  The settings that a section is analyzed, planned and built under,
+ *	  whatever the caller's are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_PIN_H
+#define CLARIFY_PIN_H
+
+#include "compat.h"
+
+/*
+ * Pin them.  Returns what UnpinSettings takes.  If an error jumps, the abort of
+ * the (sub)transaction restores the caller's settings.
+ */
+extern int	PinSettings(void);
+extern void UnpinSettings(int nest_level);
+
+#endif							/* CLARIFY_PIN_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * privilege.h
+ *	  May this caller have a section from the cache?
+ *
+ * A build is checked by the executor.  A hit has to ask for the same, since
+ * nothing is executed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_PRIVILEGE_H
+#define CLARIFY_PRIVILEGE_H
+
+#include "compat.h"
+
+#include "nodes/parsenodes.h"
+
+struct Section;
+
+/*
+ * The nodes by which the executor checks table and column privileges, of all
+ * levels of an analyzed query.  They point into the query.
+ */
+extern List *CollectPermissions(Query *query);
+
+/*
+ * Has the caller every privilege that executing the section would ask for:
+ * on tables, columns, functions, schemas?  Raises nothing.  The section is
+ * analyzed, its tables are locked and invalidations are accepted.
+ */
+extern bool CallerMayRead(const struct Section *section);
+
+/* Does row-level security apply to the caller on one of the tables? */
+extern bool RowSecurityApplies(const struct Section *section);
+
+/*
+ * Raise what a plain query would if the caller may not use a schema that it
+ * names; a prepared plan is past that check.
+ */
+extern void RequireSchemaUsage(const struct Section *section);
+
+#endif							/* CLARIFY_PRIVILEGE_H */

@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * section.c
+ *	  The sections as this backend knows them: definition, analysis, plan.
+ *
+ * Definitions are remembered for as long as the tokens of the table
+ * clarify_cache.section, under the caller's snapshot, stay the same; so two
+ * snapshots on either side of a redefinition each get theirs.
+ *
+ * The analysis (which tables, which privileges, may it be cached) is remembered
+ * until an invalidation of one of its tables or of any schema arrives, or
+ * until the tables' coverage tokens differ, since a table may have been
+ * attached anew by another key.  It is checked under locks on the tables and
+ * with invalidations accepted, so no DDL that takes AccessExclusiveLock can
+ * make it wrong while it is in use.
+ *
+ * Definitions that are no longer wanted are freed only when no call is under
+ * way that may still use them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "ext_tables.h"
+#include "parser/analyze.h"
+#include "pin.h"
+#include "privilege.h"
+#include "section.h"
+#include "section_check.h"
+#include "stats.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+
+/* Changes whenever payloads built by another version of this code differ. */
+#define PAYLOAD_FORMAT 1
+
+static MemoryContext sections_context = NULL;
+static List *known = NIL;		/* Sections, in order */
+static List *discarded = NIL;	/* Sections to free when nobody uses them */
+static bool known_token_valid = false;
+static uint64 known_token = 0;
+static Oid	known_table = InvalidOid;
+static int	users = 0;			/* calls under way */
+static uint64 invalidations = 0;	/* that reached us */
+
+/* Forget analyses, on whichever invalidation may concern them. */
+static void
+ForgetOnRelcache(Datum arg, Oid relid)
+{
+	ListCell   *lc;
+
+	invalidations++;
+	foreach(lc, known)
+	{
+		Section    *section = lfirst(lc);
+
+		if (relid == InvalidOid || list_member_oid(section->relations, relid))
+			section->analyzed = false;
+	}
+}
+
+static void
+ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
+{
+	ForgetOnRelcache(arg, InvalidOid);
+}
+
+static void
+InitializeOnce(void)
+{
+	if (sections_context != NULL)
+		return;
+	CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetOnSyscache, (Datum) 0);
+	sections_context = AllocSetContextCreate(TopMemoryContext, "clarify_cache sections",
+											 ALLOCSET_DEFAULT_SIZES);
+}
+
+static void
+FreeDiscarded(void)
+{
+	while (discarded != NIL)
+	{
+		Section    *section = linitial(discarded);
+
+		discarded = list_delete_first(discarded);
+		if (section->plan != NULL)
+			SPI_freeplan(section->plan);
+		MemoryContextDelete(section->context);
+	}
+}
+
+static Section *
+MakeSection(const SectionRow *row)
+{
+	MemoryContext context = AllocSetContextCreate(sections_context, "clarify_cache section",
+												  ALLOCSET_SMALL_SIZES);
+	Section    *section = MemoryContextAllocZero(context, sizeof(Section));
+
+	section->context = context;
+	section->analysis = AllocSetContextCreate(context, "clarify_cache section analysis",
+											  ALLOCSET_SMALL_SIZES);
+	section->name = MemoryContextStrdup(context, row->name);
+	section->ordinal = row->ordinal;
+	section->query = MemoryContextStrdup(context, row->query);
+	section->ttl_us = row->ttl_us;
+	section->single_row = row->single_row;
+	section->max_items = row->max_items;
+	section->stats_slot = StatsSlot(row->name);
+	return section;
+}
+
+static Section *
+FindKnown(const SectionRow *row)
+{
+	ListCell   *lc;
+
+	foreach(lc, known)
+	{
+		Section    *section = lfirst(lc);
+
+		if (strcmp(section->name, row->name) == 0 &&
+			section->ordinal == row->ordinal &&
+			strcmp(section->query, row->query) == 0 &&
+			section->ttl_us == row->ttl_us &&
+			section->single_row == row->single_row &&
+			section->max_items == row->max_items)
+			return section;
+	}
+	return NULL;
+}
+
+/* Make `known` what the rows say, keeping what has not changed. */
+static void
+Remember(List *rows)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(sections_context);
+	List	   *sections = NIL;
+	List	   *before = known;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		Section    *section = FindKnown(lfirst(lc));
+
+		sections = lappend(sections, section != NULL ? section : MakeSection(lfirst(lc)));
+	}
+	discarded = list_concat(discarded, list_difference_ptr(before, sections));
+	known = sections;
+	list_free(before);
+	MemoryContextSwitchTo(old_context);
+}
+
+List *
+SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
+{
+	Oid			table = ExtTablesRequire()->section;
+	TableVersion token;
+
+	InitializeOnce();
+	if (users == 0)
+		FreeDiscarded();
+	if (rows != NULL)
+	{
+		VersionOfTable(rows, table, &token);
+		if (known_token_valid && known_table == table && known_token == token.all)
+		{
+			users++;
+			return known;
+		}
+	}
+
+	known_token_valid = false;
+	Remember(ReadSections(snapshot, true, NULL));
+	if (rows != NULL)
+	{
+		known_token_valid = true;
+		known_table = table;
+		known_token = token.all;
+	}
+	users++;
+	return known;
+}
+
+void
+SectionsRelease(void)
+{
+	users--;
+}
+
+void
+SectionsAtEndOfXact(void)
+{
+	users = 0;
+}
+
+char *
+SectionBuildQuery(const char *query, bool single_row)
+{
+	return psprintf(single_row ?
+					"SELECT row_to_json(s)::text FROM (%s) s" :
+					"SELECT '[' || coalesce(string_agg(row_to_json(s)::text, ','), '') || ']' FROM (%s) s",
+					query);
+}
+
+/* Parse and analyze one statement with $1 the user's id, under pinned settings. */
+static Query *
+Analyze(const char *sql)
+{
+	List	   *raw = pg_parse_query(sql);
+	Oid			param_types[1] = {UUIDOID};
+
+	if (list_length(raw) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("a section's query must be one SELECT")));
+	return parse_analyze_fixedparams(linitial(raw), sql, param_types, 1, NULL);
+}
+
+/* For SectionCheck: the attached tables under a snapshot. */
+static AttachedKey
+LookupAttached(Oid relid, void *arg)
+{
+	AttachedKey result = {false, false, InvalidAttrNumber};
+	ListCell   *lc;
+
+	foreach(lc, (List *) arg)
+	{
+		AttachedTable *table = lfirst(lc);
+
+		if (table->table_id != relid)
+			continue;
+		result.attached = true;
+		if (table->key_column != NULL)
+		{
+			result.keyed = true;
+			result.attnum = get_attnum(relid, table->key_column);
+		}
+	}
+	return result;
+}
+
+/* The version of a collation's provider, as text; "" if it has none. */
+static char *
+CollationVersion(PGFunction function, Oid oid)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		version;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(oid);
+	fcinfo->args[0].isnull = false;
+	version = function(fcinfo);
+	return fcinfo->isnull ? "" : TextDatumGetCString(version);
+}
+
+/*
+ * All that the payload depends on besides the data: an entry of another
+ * server version or collation version, on a standby say, is not ours.
+ */
+static uint64
+Fingerprint(const Section *section, List *collations)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%d|%s|%s|%d|%s", PAYLOAD_FORMAT,
+					 GetConfigOption("server_version", false, false),
+					 section->name, section->single_row, section->query);
+	foreach(lc, collations)
+	{
+		Oid			collation = lfirst_oid(lc);
+
+		appendStringInfo(&buf, "|%u=%s", collation,
+						 collation == DEFAULT_COLLATION_OID ?
+						 CollationVersion(pg_database_collation_actual_version, MyDatabaseId) :
+						 CollationVersion(pg_collation_actual_version, collation));
+	}
+	return hash_bytes_extended((unsigned char *) buf.data, buf.len, 0);
+}
+
+/* XOR of the coverage tokens of the section's tables. */
+static uint64
+CoverageOf(const Section *section, const VersionRows *rows)
+{
+	uint64		coverage = 0;
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		TableVersion version;
+
+		VersionOfTable(rows, lfirst_oid(lc), &version);
+		coverage ^= version.coverage;
+	}
+	return coverage;
+}
+
+/* Fill in the analysis, whose results are copied to section->analysis. */
+static void
+AnalyzeInto(Section *section, Snapshot snapshot)
+{
+	Query	   *query = Analyze(SectionBuildQuery(section->query, section->single_row));
+	SectionFault *fault = SectionCheck(Analyze(section->query), LookupAttached,
+									   ReadAttachedTables(snapshot, true, NULL));
+	List	   *permissions = CollectPermissions(query);
+	SectionUses uses;
+	MemoryContext old_context;
+	ListCell   *lc;
+
+	SectionCollectUses(query, &uses);
+
+	old_context = MemoryContextSwitchTo(section->analysis);
+	section->relations = list_copy(uses.relations);
+	section->functions = list_copy(uses.functions);
+	section->permissions = copyObject(permissions);
+	section->namespaces = NIL;
+	foreach(lc, uses.relations)
+		section->namespaces = list_append_unique_oid(section->namespaces,
+													 get_rel_namespace(lfirst_oid(lc)));
+	section->fault = fault == NULL ? NULL : pstrdup(fault->message);
+	MemoryContextSwitchTo(old_context);
+
+	section->fingerprint = Fingerprint(section, uses.collations);
+}
+
+/*
+ * Analyze until no invalidation arrives meanwhile.  The second time the locks
+ * that the first one waited for are held, so it seldom takes a third.  False if
+ * three are not enough.
+ */
+static bool
+AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
+{
+	int			nest_level = PinSettings();
+
+	section->analyzed = false;
+	for (int tries = 0; tries < 3 && !section->analyzed; tries++)
+	{
+		uint64		before = invalidations;
+
+		section->relations = NIL;
+		MemoryContextReset(section->analysis);
+		AnalyzeInto(section, snapshot);
+		section->coverage = CoverageOf(section, rows);
+		AcceptInvalidationMessages();
+		section->analyzed = (before == invalidations);
+	}
+	UnpinSettings(nest_level);
+	return section->analyzed;
+}
+
+static bool
+LockTables(const Section *section)
+{
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+			return false;
+	}
+	return true;
+}
+
+bool
+SectionLockAndAnalyze(Section *section, Snapshot snapshot, const VersionRows *rows)
+{
+	if (!LockTables(section))
+		return false;
+	AcceptInvalidationMessages();
+	if (section->analyzed && section->coverage == CoverageOf(section, rows))
+		return true;
+
+	/* The analysis locks the tables it finds, and accepts as it does. */
+	return AnalyzeSection(section, snapshot, rows);
+}
+
+bool
+SectionIsCurrent(Section *section)
+{
+	AcceptInvalidationMessages();
+	return section->analyzed;
+}
+
+/* Raise a fault found in a new section. */
+static void
+RaiseFault(const char *name, const SectionFault *fault)
+{
+	ereport(ERROR,
+			(errcode(fault->sqlstate),
+			 errmsg("invalid query for section \"%s\"", name),
+			 errdetail("%s", fault->message),
+			 fault->hint != NULL ? errhint("%s", fault->hint) : 0));
+}
+
+char *
+SectionValidate(const char *name, const char *query, List **tables)
+{
+	List	   *attached = ReadAttachedTables(SnapshotSelf, true, NULL);
+	Query	   *parsed = Analyze(query);
+	int			nest_level;
+	SectionFault *fault;
+	SectionUses uses;
+	char	   *qualified;
+
+	fault = SectionCheck(parsed, LookupAttached, attached);
+	if (fault != NULL)
+		RaiseFault(name, fault);
+
+	/* Deparse where only pg_catalog is visible, so all else is named in full. */
+	nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	qualified = pg_get_querydef(parsed, false);
+	AtEOXact_GUC(true, nest_level);
+
+	/* What was deparsed is what will run; judge it as it will be read then. */
+	nest_level = PinSettings();
+	parsed = Analyze(qualified);
+	fault = SectionCheck(parsed, LookupAttached, attached);
+	if (fault != NULL)
+		RaiseFault(name, fault);
+	SectionCollectUses(parsed, &uses);
+	(void) Analyze(SectionBuildQuery(qualified, false));
+	UnpinSettings(nest_level);
+
+	*tables = uses.relations;
+	return qualified;
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * section.h
+ *	  The sections as this backend knows them: definition, analysis, plan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_SECTION_H
+#define CLARIFY_SECTION_H
+
+#include "compat.h"
+
+#include "executor/spi.h"
+#include "nodes/parsenodes.h"
+#include "user_key.h"
+#include "version.h"
+
+typedef struct Section
+{
+	MemoryContext context;		/* everything below lives here */
+
+	/* the definition */
+	char	   *name;
+	int			ordinal;
+	char	   *query;			/* qualified, with $1 */
+	int64		ttl_us;
+	bool		single_row;
+	int			max_items;		/* -1: no limit */
+	int			stats_slot;
+
+	/* what the catalogs say about it; stale unless `analyzed` */
+	bool		analyzed;
+	MemoryContext analysis;		/* child of context, reset for each analysis */
+	uint64		coverage;		/* XOR of the coverage tokens it was made under */
+	char	   *fault;			/* why it can't be cached, or NULL */
+	uint64		fingerprint;
+	List	   *relations;		/* Oids of the tables it reads */
+	List	   *functions;		/* Oids that the executor checks EXECUTE on */
+	List	   *namespaces;		/* Oids of the tables' schemas */
+	List	   *permissions;	/* see privilege.h */
+
+	SPIPlanPtr	plan;			/* NULL until first built; revalidates itself */
+} Section;
+
+/*
+ * The sections, in their order, as the snapshot sees them.  `rows` are the
+ * table-level version rows under the snapshot, which tell whether what is
+ * remembered still holds; NULL to read the definitions in any case.
+ *
+ * The list and the Sections stay valid until SectionsRelease; calls nest,
+ * since a row-level security policy may call back.
+ */
+extern List *SectionsAcquire(Snapshot snapshot, const VersionRows *rows);
+extern void SectionsRelease(void);
+
+/* At the end of a transaction: whatever was acquired is released. */
+extern void SectionsAtEndOfXact(void);
+
+/*
+ * Lock the section's tables in AccessShareLock, as a SELECT would, and see to
+ * it that the analysis is of now.  False if a lock is not to be had at once.
+ * Raises what parsing the query may raise, as a plain SELECT would.
+ */
+extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
+								  const VersionRows *rows);
+
+/*
+ * Is the analysis still of now?  Accepts invalidations first.  The tables'
+ * locks are held.
+ */
+extern bool SectionIsCurrent(Section *section);
+
+/*
+ * Check a definition, as add_section does: raise the first fault, else return
+ * the query with every name qualified.  *tables is set to the tables' Oids.
+ */
+extern char *SectionValidate(const char *name, const char *query, List **tables);
+
+/* The SQL that builds a section's payload from its query. */
+extern char *SectionBuildQuery(const char *query, bool single_row);
+
+#endif							/* CLARIFY_SECTION_H */

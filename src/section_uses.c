@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * section_uses.c
+ *	  What a section's query uses: tables, functions, collations.
+ *
+ * Rather too much than too little: a hit must be refused to whoever the
+ * executor would refuse, and an entry must not outlive a collation's version.
+ * So this names the functions that the executor checks EXECUTE on in some plan
+ * or other, those behind GROUP BY, DISTINCT and set operations among them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "nodes/nodeFuncs.h"
+#include "section_check.h"
+#include "utils/lsyscache.h"
+
+static void
+UseFunction(SectionUses *uses, Oid funcid)
+{
+	if (OidIsValid(funcid))
+		uses->functions = list_append_unique_oid(uses->functions, funcid);
+}
+
+static void
+UseOperator(SectionUses *uses, Oid opno)
+{
+	if (OidIsValid(opno))
+		UseFunction(uses, get_opcode(opno));
+}
+
+static void
+UseCollation(SectionUses *uses, Oid collation)
+{
+	if (OidIsValid(collation))
+		uses->collations = list_append_unique_oid(uses->collations, collation);
+}
+
+static void
+UseCollations(SectionUses *uses, List *collations)
+{
+	ListCell   *lc;
+
+	foreach(lc, collations)
+		UseCollation(uses, lfirst_oid(lc));
+}
+
+static bool
+UseFunctionOfNode(Oid funcid, void *context)
+{
+	UseFunction((SectionUses *) context, funcid);
+	return false;
+}
+
+/*
+ * A long "= ANY (constants)" is executed by hashing, with the operator's hash
+ * function, and NOT IN by its negator: the executor checks those.
+ */
+static void
+UseArrayOperator(SectionUses *uses, ScalarArrayOpExpr *expr)
+{
+	Oid			left_hash;
+	Oid			right_hash;
+
+	if (get_op_hash_functions(expr->opno, &left_hash, &right_hash))
+	{
+		UseFunction(uses, left_hash);
+		UseFunction(uses, right_hash);
+	}
+	else if (OidIsValid(get_negator(expr->opno)) &&
+			 get_op_hash_functions(get_negator(expr->opno), &left_hash, &right_hash))
+	{
+		UseFunction(uses, left_hash);
+		UseFunction(uses, right_hash);
+	}
+	UseOperator(uses, get_negator(expr->opno));
+}
+
+static void
+UseSortGroup(SectionUses *uses, SortGroupClause *clause)
+{
+	UseOperator(uses, clause->eqop);
+	UseOperator(uses, clause->sortop);
+}
+
+static void
+UseSetOperation(SectionUses *uses, SetOperationStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->groupClauses)
+		UseSortGroup(uses, lfirst_node(SortGroupClause, lc));
+	UseCollations(uses, stmt->colCollations);
+}
+
+static bool
+UsesWalker(Node *node, SectionUses *uses)
+{
+	if (node == NULL)
+		return false;
+
+	if (SectionExprIsKnown(node))
+	{
+		check_functions_in_node(node, UseFunctionOfNode, uses);
+		UseCollation(uses, exprCollation(node));
+		UseCollation(uses, exprInputCollation(node));
+	}
+
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			check_stack_depth();
+			return query_tree_walker((Query *) node, UsesWalker, (void *) uses,
+									 QTW_EXAMINE_RTES_BEFORE |
+									 QTW_EXAMINE_SORTGROUP);
+		case T_RangeTblEntry:
+			if (((RangeTblEntry *) node)->rtekind == RTE_RELATION)
+				uses->relations = list_append_unique_oid(uses->relations,
+														 ((RangeTblEntry *) node)->relid);
+			/* query_tree_walker goes on to what is in it */
+			return false;
+		case T_ScalarArrayOpExpr:
+			UseArrayOperator(uses, (ScalarArrayOpExpr *) node);
+			break;
+		case T_RowCompareExpr:
+			UseCollations(uses, ((RowCompareExpr *) node)->inputcollids);
+			break;
+		case T_SortGroupClause:
+			UseSortGroup(uses, (SortGroupClause *) node);
+			break;
+		case T_SetOperationStmt:
+			UseSetOperation(uses, (SetOperationStmt *) node);
+			break;
+		case T_WindowClause:
+			UseFunction(uses, ((WindowClause *) node)->startInRangeFunc);
+			UseFunction(uses, ((WindowClause *) node)->endInRangeFunc);
+			UseCollation(uses, ((WindowClause *) node)->inRangeColl);
+			break;
+		case T_RangeTblFunction:
+			UseCollations(uses, ((RangeTblFunction *) node)->funccolcollations);
+			break;
+		default:
+			break;
+	}
+	return expression_tree_walker(node, UsesWalker, (void *) uses);
+}
+
+void
+SectionCollectUses(Query *query, SectionUses *uses)
+{
+	uses->relations = NIL;
+	uses->functions = NIL;
+	uses->collations = NIL;
+	UsesWalker((Node *) query, uses);
+}

@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  What can be set, by whom, and within which bounds?  See settings.h.
+ *
+ * What affects only the caller's own answers' speed may be set by anyone
+ * (enabled); what could make a session a burden to Redis or to others by a
+ * superuser; the URL, which holds a password and belongs to the server as a
+ * whole, only in the configuration files.  Check hooks parse, the assign hook
+ * only notices a change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <limits.h>
+
+#include "redis_url.h"
+#include "settings.h"
+#include "utils/guc.h"
+
+#define KEY_PREFIX_MAX_LEN 64
+
+bool		setting_enabled = true;
+char	   *setting_redis_url = NULL;
+int			setting_connect_timeout = 100;
+int			setting_command_timeout = 25;
+int			setting_breaker_failures = 3;
+int			setting_breaker_recovery = 15000;
+char	   *setting_key_prefix = NULL;
+int			setting_ttl_jitter = 10;
+int			setting_max_entry_size = 1024;
+int			setting_max_tracked_keys = 10000;
+
+uint64		setting_redis_url_generation = 0;
+
+/*
+ * The server's own message for a rejected value quotes it, and with it the
+ * password, in the server's log; so this replaces the message as well.
+ */
+static bool
+CheckRedisUrl(char **newval, void **extra, GucSource source)
+{
+	RedisUrl	url;
+	const char *detail;
+
+	if ((*newval)[0] == '\0' || RedisUrlParse(*newval, &url, &detail))
+		return true;
+
+	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+	GUC_check_errmsg("invalid value for parameter \"%s\"", "clarify_cache.redis_url");
+	GUC_check_errdetail("%s", detail);
+	GUC_check_errhint("Examples: redis://:password@10.0.0.5:6379/0, "
+					  "unix:///run/redis/redis.sock?db=1.  "
+					  "Percent-encode special characters of the user and the password.");
+	return false;
+}
+
+static void
+AssignRedisUrl(const char *newval, void *extra)
+{
+	if (setting_redis_url == NULL || strcmp(newval, setting_redis_url) != 0)
+		setting_redis_url_generation++;
+}
+
+static bool
+CheckKeyPrefix(char **newval, void **extra, GucSource source)
+{
+	Size		len = strlen(*newval);
+
+	if (len >= 1 && len <= KEY_PREFIX_MAX_LEN &&
+		strspn(*newval, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "0123456789_.-") == len)
+		return true;
+
+	GUC_check_errdetail("The prefix must be 1 to %d characters from A-Z, a-z, 0-9, \"_\", \".\" and \"-\".",
+						KEY_PREFIX_MAX_LEN);
+	return false;
+}
+
+static void
+DefineRedisSettings(void)
+{
+	DefineCustomStringVariable("clarify_cache.redis_url",
+							   "Where Redis is; empty means that none is used.",
+							   "redis://[[user]:password@]host[:port][/db], "
+							   "rediss:// for TLS, or unix:///path[?db=n].",
+							   &setting_redis_url,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   CheckRedisUrl, AssignRedisUrl, NULL);
+	DefineCustomIntVariable("clarify_cache.connect_timeout",
+							"How long a connection to Redis may take to open.",
+							NULL,
+							&setting_connect_timeout,
+							100, 1, 60000,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.command_timeout",
+							"How long an exchange with Redis may take.",
+							NULL,
+							&setting_command_timeout,
+							25, 1, 60000,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.breaker_failures",
+							"How many failures in a row make Redis be left alone.",
+							NULL,
+							&setting_breaker_failures,
+							3, 1, 1000,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.breaker_recovery",
+							"How long Redis is left alone before one call tries again.",
+							NULL,
+							&setting_breaker_recovery,
+							15000, 100, 3600 * 1000,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("clarify_cache.key_prefix",
+							   "What the keys in Redis start with.",
+							   NULL,
+							   &setting_key_prefix,
+							   "clarify",
+							   PGC_SUSET, 0,
+							   CheckKeyPrefix, NULL, NULL);
+}
+
+static void
+DefineCacheSettings(void)
+{
+	DefineCustomBoolVariable("clarify_cache.enabled",
+							 "Whether the cache is read and filled.",
+							 "Changes are recorded in any case.",
+							 &setting_enabled,
+							 true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.ttl_jitter",
+							"By how much the life of an entry is varied at random, in percent.",
+							"Entries that were made together then do not expire together.",
+							&setting_ttl_jitter,
+							10, 0, 50,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.max_entry_size",
+							"The largest entry that is cached.",
+							NULL,
+							&setting_max_entry_size,
+							1024, 1, 512 * 1024,
+							PGC_SUSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.max_tracked_keys",
+							"How many users a transaction may change before it is taken to concern all of them.",
+							"Counted for each attached table.",
+							&setting_max_tracked_keys,
+							10000, 1, 10000000,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+}
+
+void
+SettingsInit(void)
+{
+	DefineRedisSettings();
+	DefineCacheSettings();
+	MarkGUCPrefixReserved("clarify_cache");
+}

@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.c
+ *	  The row and statement triggers of attached tables, and those that guard
+ *	  the extension's own tables.
+ *
+ * Two triggers on each attached table and on each of its partitions, both
+ * ENABLE ALWAYS.  mark_change, BEFORE STATEMENT, ends this transaction's trust
+ * in the cache for the table before the first row changes: a volatile function
+ * called in the middle of the statement sees rows whose AFTER triggers have
+ * not fired.  It also notes TRUNCATE.  track_change, AFTER ROW, notes whose
+ * row changed; AFTER, since a later BEFORE trigger may still change the key,
+ * and ROW, since statement triggers don't fire in logical replication.
+ *
+ * No privileges are needed, nothing is read, and nothing waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "change.h"
+#include "commands/trigger.h"
+#include "ext_tables.h"
+#include "replication/logicalworker.h"
+#include "table_shape.h"
+#include "user_key.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(clarify_mark_change);
+PG_FUNCTION_INFO_V1(clarify_track_change);
+PG_FUNCTION_INFO_V1(clarify_guard_own_table);
+
+/* What track_change knows about its relation, for one statement. */
+typedef struct TrackState
+{
+	Oid			root;
+	AttrNumber	key_attnum;		/* Invalid: any change concerns every user */
+	Oid			key_type;
+} TrackState;
+
+static void
+RequireTrigger(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", name)));
+}
+
+Datum
+clarify_mark_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Oid			root;
+
+	RequireTrigger(fcinfo, "mark_change");
+	root = PartitionRoot(trigdata->tg_relation);
+	ChangeMarkTable(root);
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		ChangeRecordTable(root);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * A column that is missing or of a type that can't be a key concerns every
+ * user, which is always right.
+ */
+static TrackState *
+MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
+{
+	Relation	rel = trigdata->tg_relation;
+	TupleDesc	desc = RelationGetDescr(rel);
+	TrackState *state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TrackState));
+
+	state->root = PartitionRoot(rel);
+	for (int i = 0; trigdata->tg_trigger->tgnargs == 1 && i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped && UserKeyTypeSupported(attr->atttypid) &&
+			strcmp(NameStr(attr->attname), trigdata->tg_trigger->tgargs[0]) == 0)
+		{
+			state->key_attnum = attr->attnum;
+			state->key_type = attr->atttypid;
+		}
+	}
+	fcinfo->flinfo->fn_extra = state;
+	return state;
+}
+
+/* A row without a user id is in no user's sections. */
+static void
+RecordRow(const TrackState *state, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(row, state->key_attnum, desc, &isnull);
+	UserKey		user;
+
+	if (isnull)
+		return;
+	UserKeyFromDatum(&user, state->key_type, value);
+	ChangeRecordUser(state->root, &user);
+}
+
+Datum
+clarify_track_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	TrackState *state;
+
+	RequireTrigger(fcinfo, "track_change");
+	state = fcinfo->flinfo->fn_extra;
+	if (state == NULL)
+		state = MakeTrackState(fcinfo, trigdata);
+
+	if (state->key_attnum == InvalidAttrNumber)
+		ChangeRecordTable(state->root);
+	else
+	{
+		TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+
+		RecordRow(state, trigdata->tg_trigtuple, desc);
+		if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+			RecordRow(state, trigdata->tg_newtuple, desc);
+	}
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * BEFORE trigger of the extension's own tables.  A publisher's rows would forge
+ * a subscriber's versions and definitions, so what logical replication brings
+ * is dropped.  Nobody writes "version" and "instance" by SQL; the others are
+ * written by a restore, which has to be announced like any other change.
+ */
+Datum
+clarify_guard_own_table(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const ExtTables *ext;
+	Oid			relid;
+
+	RequireTrigger(fcinfo, "guard_own_table");
+	if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) && IsLogicalWorker())
+		return PointerGetDatum(NULL);
+
+	relid = RelationGetRelid(trigdata->tg_relation);
+	ext = ExtTablesGet();
+	if (ext == NULL || relid == ext->version || relid == ext->instance)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errhint("Use clarify_cache.invalidate() or clarify_cache.invalidate_all().")));
+	ChangeRecordDefinitions(ext->section);
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+		return PointerGetDatum(trigdata->tg_newtuple);
+	return PointerGetDatum(trigdata->tg_trigtuple);
+}

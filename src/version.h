@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * version.h
+ *	  Rows of clarify_cache.version: reading them under a snapshot, adding
+ *	  tokens to them in the running transaction.
+ *
+ * version.c says why equal versions mean equal data.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_VERSION_H
+#define CLARIFY_VERSION_H
+
+#include "compat.h"
+
+#include "nodes/pg_list.h"
+#include "user_key.h"
+
+/* What a row is about.  All but the last have key_hash USER_KEY_HASH_TABLE. */
+#define VERSION_COVERAGE	'c' /* the table is watched, from here on */
+#define VERSION_HOLE		'h' /* a change may have passed unseen */
+#define VERSION_BUMP		'b' /* something changed for every user */
+#define VERSION_USER		'u' /* something of one user changed */
+
+typedef struct VersionRow
+{
+	Oid			table_id;
+	char		kind;
+	uint64		token;
+} VersionRow;
+
+typedef struct VersionRows
+{
+	int			nrows;
+	int			capacity;
+	VersionRow *rows;			/* palloc'd; NULL while empty */
+} VersionRows;
+
+/* A table's table-level rows, in one. */
+typedef struct TableVersion
+{
+	bool		covered;
+	bool		has_hole;
+	uint64		coverage;		/* XOR of coverage tokens alone */
+	uint64		bumps;			/* XOR of whole-table bumps */
+	uint64		all;			/* XOR of all tokens, holes included */
+	int			nholes;
+} TableVersion;
+
+/* An open clarify_cache.version. */
+typedef struct VersionReader
+{
+	Relation	heap;
+	Relation	index;
+} VersionReader;
+
+/*
+ * Open for reading, without waiting for a lock.  False if a lock is not to be
+ * had at once, or the index can't serve `snapshot`.  Close releases the locks.
+ */
+extern bool VersionOpen(VersionReader *reader);
+extern void VersionClose(VersionReader *reader);
+
+/*
+ * Append the rows with this key_hash that the snapshot sees to *rows, in the
+ * current memory context.  False if more row versions were met than is
+ * reasonable; *rows is then useless.  Not under SERIALIZABLE: it would take
+ * predicate locks on pages that users share.
+ */
+extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
+						 int64 key_hash, VersionRows *rows);
+
+/* Sum up a table's table-level rows.  Pure. */
+extern void VersionOfTable(const VersionRows *rows, Oid table_id,
+						   TableVersion *version);
+
+/* The XOR of a table's user rows.  Pure. */
+extern uint64 VersionOfUser(const VersionRows *rows, Oid table_id);
+
+/* For writers: a session of changes to clarify_cache.version. */
+typedef struct VersionWriter VersionWriter;
+
+extern VersionWriter *VersionBeginWrite(void);
+extern void VersionEndWrite(VersionWriter *writer);
+
+/* Add a fresh token to (kind, table, hash).  Never waits for a writer. */
+extern void VersionAddToken(VersionWriter *writer, char kind, Oid table_id,
+							int64 key_hash);
+
+/* Insert a row of its own, for coverage and holes. */
+extern void VersionInsert(VersionWriter *writer, char kind, Oid table_id);
+
+/*
+ * Delete the rows of a table: coverage and holes, or everything.  The caller
+ * holds a lock on the table that keeps writers and DDL out.
+ */
+extern void VersionDelete(VersionWriter *writer, Oid table_id, bool everything);
+
+#endif							/* CLARIFY_VERSION_H */

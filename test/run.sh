@@ -1,0 +1,127 @@
+#!/bin/bash
+#
+# Run the tests: test/run.sh [regress|isolation|tap [name...]]
+#
+# CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
+
+# shellcheck source=test/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+passed=0
+failed=0
+
+# Run a command, its output to the terminal and to a file.
+logged() {
+	local log=$1
+	shift
+	# shellcheck disable=SC2016	# the inner shell expands
+	run bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee "$log"' - "$log" "$@"
+}
+
+count() { grep -a -c -E "$@" || true; }
+
+# Add to the totals; a run that failed without a failed test counts as one.
+add() {
+	local status=$1 ok=$2 bad=$3
+	[ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	[ "$bad" = 0 ]
+}
+
+# Run one part of installcheck: the make variables that leave out the others,
+# then ours with the names that were asked for, if any.
+installcheck() {
+	logged "$log" make -s installcheck with_llvm=no "$@"
+}
+
+# pg_regress stops at a test without an expected file; let it fail and go on.
+expect_something() {
+	local test expected
+	for test in "$1"/*."$2"; do
+		expected=$(basename "$test" ".$2").out
+		[ -e "$3/$expected" ] || [ ! -e "$test" ] || : >"$3/$expected"
+	done
+}
+
+run_regress() {
+	local log=$tmp/regress.log status=0
+	expect_something sql sql expected
+	[ $# = 0 ] || set -- "REGRESS=$*"
+	installcheck ISOLATION= TAP_TESTS= "$@" || status=$?
+	add_regress $status || cat regression.diffs 2>/dev/null || tail -n 50 "$tmp/postgres.log"
+}
+
+run_isolation() {
+	local log=$tmp/isolation.log status=0
+	expect_something test/isolation/specs spec test/isolation/expected
+	[ $# = 0 ] || set -- "ISOLATION=$*"
+	installcheck REGRESS= TAP_TESTS= "$@" || status=$?
+	add_regress $status || cat output_iso/regression.diffs 2>/dev/null ||
+		tail -n 50 "$tmp/postgres.log"
+}
+
+# Up to PostgreSQL 15 "test a ... ok", from 16 on "ok 1 - a".
+add_regress() {
+	add "$1" "$(count '^test .* \.\.\. ok|^ok [0-9]+ ' "$log")" \
+		"$(count '^test .* \.\.\. (FAILED|failed)|^not ok [0-9]+ ' "$log")"
+}
+
+run_tap() {
+	local log=$tmp/tap.log status=0 ok bad name
+	[ $# = 0 ] || set -- "PROVE_TESTS=$(printf 'test/t/%s.pl ' "${@%.pl}")"
+	CLARIFY_REDIS_SERVER=$(command -v redis-server)
+	export CLARIFY_REDIS_SERVER
+	installcheck REGRESS= ISOLATION= "$@" PROVE_FLAGS='-j2 --timer' || status=$?
+
+	# The tests' own logs have every result; prove names the files that ended
+	# badly without one.
+	cat /dev/null tmp_check/log/regress_log_* >"$tmp/results" 2>/dev/null || true
+	ok=$(count '^(\[.*\]\(.*\) )?ok [0-9]+' "$tmp/results")
+	bad=$(grep -a -v '# TODO' "$tmp/results" | count '^(\[.*\]\(.*\) )?not ok [0-9]+')
+	bad=$((bad + $(count '\(Wstat: .* Failed: 0\)' "$log")))
+	add $status "$ok" "$bad" && return
+
+	while read -r name; do
+		say "the end of the log of $name"
+		tail -n 60 "tmp_check/log/regress_log_$name" || true
+	done < <(sed -n 's,^test/t/\(.*\)\.pl *(Wstat.*,\1,p' "$log")
+}
+
+suite=${1:-all}
+case $suite in
+	all | regress | isolation | tap) ;;
+	*) die "usage: $0 [regress|isolation|tap [name...]]" ;;
+esac
+enter "$@"
+[ $# = 0 ] || shift
+
+say "building with $("$PG_CONFIG" --version)"
+build WERROR=1
+
+if [ "$suite" != tap ]; then
+	say "starting PostgreSQL and Redis"
+	start_redis
+	start_postgres <<-CONF
+		shared_preload_libraries = 'clarify_cache'
+		clarify_cache.redis_url = '$(redis_url)'
+		wal_level = logical
+		max_prepared_transactions = 10
+		statement_timeout = '5min'	# so that a test that hangs ends
+	CONF
+fi
+if [ "$suite" = all ] || [ "$suite" = regress ]; then
+	say "regression tests"
+	run_regress "$@"
+fi
+if [ "$suite" = all ] || [ "$suite" = isolation ]; then
+	say "isolation tests"
+	run_isolation "$@"
+fi
+if [ "$suite" = all ] || [ "$suite" = tap ]; then
+	say "TAP tests"
+	run_tap "$@"
+fi
+
+printf '\n%d passed, %d failed\n' $passed $failed
+[ $failed = 0 ]
