@@ -70,7 +70,8 @@ BreakerSuccess(Breaker *breaker)
 	if (pg_atomic_read_u64(&breaker->open_until) != 0 &&
 		pg_atomic_exchange_u64(&breaker->open_until, 0) != 0)
 		ereport(LOG_SERVER_ONLY,
-				(errmsg("clarify_cache uses Redis again")));
+				(errmsg("clarify_cache uses Redis again"),
+				 errhidestmt(true)));
 }
 
 void
@@ -93,7 +94,8 @@ BreakerFailure(Breaker *breaker, const char *why)
 					failures),
 			 errdetail("The last failure: %s.", why),
 			 errhint("Contexts are built from the tables meanwhile.  One call tries again every %d ms.",
-					 setting_breaker_recovery)));
+					 setting_breaker_recovery),
+			 errhidestmt(true)));
 }
 
 bool

@@ -18,7 +18,6 @@
 #include "builtin.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 /* STABLE, but a function of the arguments, the time and pinned settings. */
@@ -119,6 +118,7 @@ static const Oid immutable_in_name[] = {
 
 	/* the version of a library that changes without the server */
 	F_ICU_UNICODE_VERSION,
+	F_XML_IS_WELL_FORMED_CONTENT, F_XML_IS_WELL_FORMED_DOCUMENT,
 
 	/* text in the client's encoding */
 	F_UNKNOWNSEND, F_JSON_SEND, F_JSONB_SEND, F_JSONPATH_SEND,

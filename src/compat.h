@@ -24,8 +24,10 @@
 #include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "storage/lock.h"
+#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
@@ -135,9 +137,6 @@ compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
  * Built-in functions that came after 15, as InvalidOid where the server does
  * not have them: no function that anybody calls is equal to it.
  */
-#include "nodes/parsenodes.h"
-#include "utils/fmgroids.h"
-
 #ifndef F_DATE_ADD_TIMESTAMPTZ_INTERVAL /* 16 */
 #define F_DATE_ADD_TIMESTAMPTZ_INTERVAL InvalidOid
 #define F_DATE_SUBTRACT_TIMESTAMPTZ_INTERVAL InvalidOid

@@ -78,6 +78,7 @@ typedef struct Connection
 	uint32		socket_events;	/* what waits waits for on the socket */
 	bool		counted;		/* as one of the server's file descriptors */
 	bool		busy;			/* see redis_conn.h */
+	bool		doubtful;		/* to be replaced when nothing is due on it */
 	bool		greeted;		/* AUTH and SELECT, if any, were written */
 	int			greetings_due;	/* replies due to AUTH and SELECT, */
 	int			fills_due;		/* then to what nobody waited for, */
@@ -148,18 +149,6 @@ ConnClose(void)
 	if (conn.counted)
 		ReleaseExternalFD();
 	memset(&conn, 0, sizeof(conn));
-}
-
-/*
- * After an error reply the connection may be to the wrong server (READONLY
- * after a failover) or without the right (NOAUTH after a new password), so
- * the next one starts from scratch.
- */
-static void
-ConnCloseDoubtful(void)
-{
-	ConnClose();
-	addresses_doubtful = true;
 }
 
 /*
@@ -367,6 +356,7 @@ ConnAdoptSocket(int fd)
 static bool
 ConnFailedToConnect(int error, const char **why)
 {
+	refused = false;			/* error_text serves one message at a time */
 	snprintf(error_text, sizeof(error_text), "could not connect: %s", strerror(error));
 	*why = error_text;
 	return false;
@@ -790,22 +780,39 @@ ConnRun(int64 deadline, const char **why)
 	}
 }
 
+/*
+ * Before an exchange, see to what came while nobody looked: replies that are
+ * due, what nobody asked for, the end of the connection.  Afterwards it is
+ * either fit for use or closed.  False if that was a failure.
+ *
+ * An error reply makes a connection doubtful: it may be to the wrong server
+ * (READONLY after a failover) or lack the right (NOAUTH after a new password).
+ * It still serves until the replies due on it are read, or refusals that they
+ * bring would never be counted.
+ */
+static bool
+ConnCatchUp(const char **why)
+{
+	ConnResult	result = conn.greeted ? ConnReceive(why) : CONN_OK;
+
+	if (result != CONN_OK)
+		ConnClose();
+	else if (conn.doubtful && conn.fills_due == 0)
+	{
+		ConnClose();
+		addresses_doubtful = true;
+	}
+
+	if (result == CONN_FAILED)
+		return false;
+	*why = NULL;				/* closing while idle is no failure */
+	return true;
+}
+
 /* One try of an exchange on the open connection. */
 static ConnResult
 ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **why)
 {
-	/*
-	 * First what came while nobody looked: the end of the connection, replies
-	 * that are due, and what nobody asked for.
-	 */
-	if (conn.greeted)
-	{
-		ConnResult	result = ConnReceive(why);
-
-		if (result != CONN_OK)
-			return result;
-	}
-
 	conn.own_due = ncommands;
 	if (!ConnQueue(commands))
 		return ConnBroken(why);
@@ -816,9 +823,17 @@ ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **wh
 static bool
 ConnWasAnswered(int ncommands)
 {
-	bool		begun = conn.own_due != 0 || held_reply != NULL;
+	return conn.own_due < ncommands || ConnUntaken() > 0;
+}
 
-	return (begun && conn.own_due < ncommands) || ConnUntaken() > 0;
+static void
+ReportRefusal(const char **why)
+{
+	if (!refused)
+		return;
+	*why = error_text;
+	refused = false;
+	conn.doubtful = true;
 }
 
 redisReply *
@@ -833,6 +848,8 @@ RedisConnAsk(StringInfo commands, int ncommands,
 		return NULL;
 	limits = *reply_limits;
 
+	if (conn.state == CONN_OPEN && !ConnCatchUp(why))
+		return NULL;
 	for (;;)
 	{
 		bool		reused = conn.state == CONN_OPEN;
@@ -871,12 +888,7 @@ RedisConnAsk(StringInfo commands, int ncommands,
 		FreeHeldReply();
 		refused = true;
 	}
-	if (refused)
-	{
-		*why = error_text;
-		refused = false;
-		ConnCloseDoubtful();
-	}
+	ReportRefusal(why);
 	return held_reply;
 }
 
@@ -955,24 +967,8 @@ RedisConnPrepare(StringInfo commands, int ncommands, const char **why)
 		return false;
 	limits = (RedisReplyLimits) {.elements = 0, .bytes = PLAIN_REPLY_MAX};
 
-	if (conn.state == CONN_OPEN && conn.greeted)
-	{
-		ConnResult	result = ConnReceive(why);
-
-		if (result != CONN_OK)
-			ConnClose();
-		if (result == CONN_LOST)
-			*why = NULL;		/* closed while idle */
-		if (result == CONN_FAILED)
-			return false;
-		if (refused)
-		{
-			*why = error_text;
-			refused = false;
-			ConnCloseDoubtful();
-			return false;
-		}
-	}
+	if (conn.state == CONN_OPEN && !ConnCatchUp(why))
+		return false;
 	if (conn.state == CONN_CLOSED && !ConnStartWithoutWaiting(why))
 		return false;
 	if (conn.state == CONN_CONNECTING && !ConnCheckStarted(why))
@@ -980,6 +976,7 @@ RedisConnPrepare(StringInfo commands, int ncommands, const char **why)
 
 	prepared = commands;
 	nprepared = ncommands;
+	ReportRefusal(why);
 	return true;
 }
 

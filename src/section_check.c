@@ -73,7 +73,8 @@ CheckFunction(Oid funcid, void *context)
 			return Refuse(context, ERRCODE_INVALID_OBJECT_DEFINITION,
 						  psprintf("Function %s is volatile.",
 								   format_procedure(funcid)),
-						  "For the current time use now().");
+						  get_func_rettype(funcid) == TIMESTAMPTZOID ?
+						  "For the current time use now()." : NULL);
 		case FUNCTION_NOT_SAME:
 			break;
 	}
@@ -149,28 +150,14 @@ static bool
 CheckType(Oid type, CheckContext *context)
 {
 	Oid			element = get_element_type(type);
-	const char *hint = NULL;
 
 	if (OidIsValid(element))
 		type = element;
 	if (BuiltinTypeIsPlain(type))
 		return CheckOperatorClass(type, context);
-
-	switch (get_typtype(type))
-	{
-		case TYPTYPE_COMPOSITE:
-			hint = "Name the columns, or make the row in a subquery that names them.";
-			break;
-		case TYPTYPE_DOMAIN:
-		case TYPTYPE_ENUM:
-			hint = "Cast the column to a built-in type in a generated column of the table.";
-			break;
-		default:
-			break;
-	}
 	return Refuse(context, ERRCODE_WRONG_OBJECT_TYPE,
 				  psprintf("Values of type %s can't be cached.", format_type_be(type)),
-				  hint);
+				  "A section may use PostgreSQL's own types, except those whose text depends on more than the value.");
 }
 
 /* The cast as it is now: a user's own may be dropped and mean another then. */
@@ -267,6 +254,48 @@ CheckSqlValueFunction(SQLValueFunction *function, CheckContext *context)
 	}
 }
 
+/*
+ * Functions in SQL that cast an argument of any type to text: the cast is
+ * chosen when they are planned, for the type that the argument has.
+ */
+static bool
+CheckHiddenCast(Oid funcid, List *args, CheckContext *context)
+{
+	switch (funcid)
+	{
+		case F_TEXTANYCAT:
+			return CheckCast(exprType(lsecond(args)), TEXTOID, context);
+		case F_ANYTEXTCAT:
+		case F_QUOTE_LITERAL_ANYELEMENT:
+		case F_QUOTE_NULLABLE_ANYELEMENT:
+			return CheckCast(exprType(linitial(args)), TEXTOID, context);
+		default:
+			return false;
+	}
+}
+
+static bool
+CheckCastOfNode(Node *node, CheckContext *context)
+{
+	switch (nodeTag(node))
+	{
+		case T_RelabelType:
+			return CheckCast(exprType((Node *) ((RelabelType *) node)->arg),
+							 exprType(node), context);
+		case T_CoerceViaIO:
+			return CheckCast(exprType((Node *) ((CoerceViaIO *) node)->arg),
+							 exprType(node), context);
+		case T_FuncExpr:
+			return CheckHiddenCast(((FuncExpr *) node)->funcid,
+								   ((FuncExpr *) node)->args, context);
+		case T_OpExpr:
+			return CheckHiddenCast(get_opcode(((OpExpr *) node)->opno),
+								   ((OpExpr *) node)->args, context);
+		default:
+			return false;
+	}
+}
+
 bool
 SectionExprIsKnown(Node *node)
 {
@@ -356,20 +385,12 @@ CheckExpression(Node *node, CheckContext *context)
 	if (IsA(node, SQLValueFunction) &&
 		CheckSqlValueFunction((SQLValueFunction *) node, context))
 		return true;
-	if (CheckOperatorsOfNode(node, context) ||
+	return CheckOperatorsOfNode(node, context) ||
 		CheckType(exprType(node), context) ||
 		check_functions_in_node(node, CheckFunction, context) ||
+		CheckCastOfNode(node, context) ||
 		CheckCollation(exprCollation(node), context) ||
-		CheckCollation(exprInputCollation(node), context))
-		return true;
-
-	if (IsA(node, RelabelType))
-		return CheckCast(exprType((Node *) ((RelabelType *) node)->arg),
-						 exprType(node), context);
-	if (IsA(node, CoerceViaIO))
-		return CheckCast(exprType((Node *) ((CoerceViaIO *) node)->arg),
-						 exprType(node), context);
-	return false;
+		CheckCollation(exprInputCollation(node), context);
 }
 
 static bool

@@ -27,7 +27,6 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "section_key.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 typedef struct KeySearch

@@ -12,15 +12,54 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
 #include "section_check.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+static bool UsesWalker(Node *node, SectionUses *uses);
+static void UseFunction(SectionUses *uses, Oid funcid);
+
+/*
+ * Some of PostgreSQL's own functions are written in SQL, and what they call is
+ * checked against the caller like what the query calls.  Four of them are text
+ * that is parsed anew for each type of argument.
+ */
+static void
+UseFunctionBody(SectionUses *uses, Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Datum		body;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", funcid);
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId)
+	{
+		body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &isnull);
+		if (!isnull)
+			UsesWalker(stringToNode(TextDatumGetCString(body)), uses);
+	}
+	ReleaseSysCache(tuple);
+
+	if (funcid == F_TEXTANYCAT || funcid == F_ANYTEXTCAT)
+		UseFunction(uses, F_TEXTCAT);
+	else if (funcid == F_QUOTE_LITERAL_ANYELEMENT)
+		UseFunction(uses, F_QUOTE_LITERAL_TEXT);
+	else if (funcid == F_QUOTE_NULLABLE_ANYELEMENT)
+		UseFunction(uses, F_QUOTE_NULLABLE_TEXT);
+}
 
 static void
 UseFunction(SectionUses *uses, Oid funcid)
 {
-	if (OidIsValid(funcid))
-		uses->functions = list_append_unique_oid(uses->functions, funcid);
+	if (!OidIsValid(funcid) || list_member_oid(uses->functions, funcid))
+		return;
+	uses->functions = lappend_oid(uses->functions, funcid);
+	UseFunctionBody(uses, funcid);
 }
 
 static void

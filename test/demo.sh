@@ -19,14 +19,11 @@ start_postgres <<-CONF
 	clarify_cache.breaker_recovery = '2s'	# the default of 15s makes a dull demo
 CONF
 
-# Used by the SQL script below, which runs all calls in one session.
-export -f start_redis stop_redis works_here die
-export tmp
-
 say "loading Clarify's schema and 1,000 people"
 psql -X -q -v ON_ERROR_STOP=1 -f test/clarify/schema.sql -f test/clarify/data.sql \
 	-f test/clarify/plain.sql
 
+# All in one session, so that the times are those of a warm backend.
 cat >"$tmp/demo.sql" <<'SQL'
 \set ON_ERROR_STOP 1
 \pset footer off
@@ -35,14 +32,14 @@ cat >"$tmp/demo.sql" <<'SQL'
 -- Time one call, see where its sections came from, and compare its answer with
 -- that of plain queries in the same snapshot.
 CREATE FUNCTION show_call(person uuid, session uuid DEFAULT NULL)
-RETURNS TABLE (time text, "from Redis" bigint, built text, bytes int, "same as plain queries" text)
+RETURNS TABLE ("time" text, "from Redis" bigint, built text, bytes int, "same as plain queries" text)
 LANGUAGE plpgsql AS $$
 DECLARE
 	before jsonb := (SELECT jsonb_agg(s) FROM clarify_cache.stats s);
 	start timestamptz := clock_timestamp();
 	context json := clarify_context(person, session);
 BEGIN
-	time := round(extract(epoch FROM clock_timestamp() - start) * 1e6) || ' us';
+	"time" := round(extract(epoch FROM clock_timestamp() - start) * 1e6) || ' us';
 	SELECT sum(s.redis_hits - coalesce(b.redis_hits, 0)),
 		string_agg(s.section, ', ') FILTER (WHERE s.builds > coalesce(b.builds, 0))
 		INTO "from Redis", built
@@ -87,7 +84,7 @@ VALUES (:'session', 'user', 'What did I say about running?', '2026-06-01 12:00')
 SELECT * FROM show_call(:'ada', :'session');
 
 \echo '== Redis is stopped: built, and as right as before'
-\! bash -c stop_redis
+\! bash -c '. test/lib.sh && stop_redis'
 SELECT * FROM show_call(:'ada');
 \echo '== ... and while it is away the breaker leaves it alone'
 \o /dev/null
@@ -99,7 +96,7 @@ SELECT * FROM clarify_cache.status;
 \x off
 
 \echo '== Redis is back, empty; once the breaker tries again, it fills and hits'
-\! bash -c start_redis
+\! bash -c '. test/lib.sh && start_redis'
 SELECT pg_sleep(2.2) \g /dev/null
 SELECT * FROM show_call(:'ada');
 SELECT * FROM show_call(:'ada');

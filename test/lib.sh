@@ -12,7 +12,7 @@
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-tmp=
+tmp=${CLARIFY_TMP:-}
 job=
 
 say() { printf '\n== %s\n' "$*"; }
@@ -91,7 +91,7 @@ install_packages() {
 	# that is there, else of the distribution's own version.
 	if [ "${missing[-1]}" = postgresql ]; then
 		major=$(find /usr/lib/postgresql/*/bin/postgres 2>/dev/null |
-			sed 's,^/usr/lib/postgresql/\([0-9]*\)/.*,\1,' | sort -n | tail -n 1)
+			sed 's,^/usr/lib/postgresql/\([0-9]*\)/.*,\1,' | sort -n | tail -n 1) || true
 		[ "${major:-0}" -ge 15 ] ||
 			major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
 		[ "${major:-0}" -ge 15 ] ||
