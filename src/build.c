@@ -61,11 +61,34 @@ SectionPlan(Section *section)
 	return section->plan;
 }
 
+/* The text in SPI's result, or JSON's null where there is no row. */
+static char *
+CopyResult(MemoryContext context, Size *len)
+{
+	const char *json = "null";
+	char	   *copy;
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (SPI_processed > 0)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	*len = strlen(json);
+	if (!isnull)
+	{
+		text	   *result = DatumGetTextPP(value);
+
+		json = VARDATA_ANY(result);
+		*len = VARSIZE_ANY_EXHDR(result);
+	}
+	copy = MemoryContextAlloc(context, *len);
+	memcpy(copy, json, *len);
+	return copy;
+}
+
 char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
 {
 	Datum		values[1] = {UserKeyDatum(user)};
-	SPITupleTable *result;
 	char	   *payload;
 	int			code;
 
@@ -77,24 +100,8 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 
-	result = SPI_tuptable;
-	if (SPI_processed == 0)
-	{
-		*len = strlen("null");
-		payload = MemoryContextAlloc(state->result_context, *len);
-		memcpy(payload, "null", *len);
-	}
-	else
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(result->vals[0], result->tupdesc, 1, &isnull);
-		text	   *json = DatumGetTextPP(value);
-
-		*len = VARSIZE_ANY_EXHDR(json);
-		payload = MemoryContextAlloc(state->result_context, *len);
-		memcpy(payload, VARDATA_ANY(json), *len);
-	}
-	SPI_freetuptable(result);
+	payload = CopyResult(state->result_context, len);
+	SPI_freetuptable(SPI_tuptable);
 	return payload;
 }
 

@@ -24,6 +24,7 @@ static const char *const reason_names[] = {
 	[BYPASS_SERIALIZABLE] = "serializable",
 	[BYPASS_CHANGED] = "changed",
 	[BYPASS_LOCKED] = "locked",
+	[BYPASS_INVALIDATED] = "invalidated",
 	[BYPASS_HISTORY] = "history",
 	[BYPASS_UNCACHEABLE] = "uncacheable",
 	[BYPASS_NOT_COVERED] = "not covered",

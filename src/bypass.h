@@ -19,6 +19,7 @@ typedef enum BypassReason
 	BYPASS_SERIALIZABLE,
 	BYPASS_CHANGED,				/* this transaction changed a table or a schema */
 	BYPASS_LOCKED,				/* a lock is not to be had at once */
+	BYPASS_INVALIDATED,			/* a table or schema changed while Redis was asked */
 	BYPASS_HISTORY,				/* too many row versions in clarify_cache.version */
 	BYPASS_UNCACHEABLE,			/* the query is not, or no longer, a section's */
 	BYPASS_NOT_COVERED,			/* a table is not attached, as the snapshot sees it */

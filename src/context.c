@@ -186,7 +186,7 @@ CheckHits(ContextCall *call)
 		if (item->payload == NULL)
 			continue;
 		if (!SectionIsCurrent(item->section))
-			item->bypass = BYPASS_LOCKED;
+			item->bypass = BYPASS_INVALIDATED;
 		else if (RowSecurityApplies(item->section))
 			item->bypass = BYPASS_ROW_SECURITY;
 		else if (CallerMayRead(item->section))

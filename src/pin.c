@@ -37,8 +37,13 @@ static const Pin pins[] = {
 	{"default_text_search_config", "pg_catalog.simple"},
 	{"quote_all_identifiers", "off"},
 	{"xmlbinary", "base64"},
-	/* changes how "= NULL" is parsed */
+	{"xmloption", "content"},
+	/* how text is read as an array, or as a time with a zone's abbreviation */
+	{"array_nulls", "on"},
+	{"timezone_abbreviations", "Default"},
+	/* how the query itself is parsed: "= NULL", and backslashes in literals */
 	{"transform_null_equals", "off"},
+	{"standard_conforming_strings", "on"},
 	/* makes GIN scans leave out rows at random */
 	{"gin_fuzzy_search_limit", "0"},
 };

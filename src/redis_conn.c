@@ -20,6 +20,7 @@
  */
 #include "compat.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -53,7 +54,7 @@
 #define PLAIN_REPLY_MAX 65536
 
 /* Reads in a row before looking at the clock again; one is up to 16 kB. */
-#define MAX_READS_IN_A_ROW 64
+#define MAX_READS_IN_A_ROW 4
 
 typedef enum ConnState
 {
@@ -1016,6 +1017,12 @@ RedisConnAtEndOfXact(void)
 	FreeHeldReply();
 	if (conn.busy)
 		ConnClose();
+}
+
+void
+RedisConnClose(void)
+{
+	ConnClose();
 }
 
 bool

@@ -84,6 +84,12 @@ extern void RedisConnDiscardPrepared(void);
  */
 extern void RedisConnAtEndOfXact(void);
 
+/*
+ * Close, because a reply did not fit its question: then the next might not,
+ * either.  The reply held stays valid.  Never raises.
+ */
+extern void RedisConnClose(void);
+
 /* Is a connection open?  For the status view. */
 extern bool RedisConnIsOpen(void);
 

@@ -203,6 +203,7 @@ RedisTierRead(TierItem *items, int nitems)
 	{
 		reply = NULL;
 		why = "Redis answered MGET with something else";
+		RedisConnClose();
 	}
 	if (why != NULL)
 		BreakerFailure(breaker, why);

@@ -420,12 +420,15 @@ SectionValidate(const char *name, const char *query, List **tables)
 	if (fault != NULL)
 		RaiseFault(name, fault);
 
-	/* Deparse where only pg_catalog is visible, so all else is named in full. */
-	nest_level = NewGUCNestLevel();
+	/*
+	 * Deparse as it will be read, but where only pg_catalog is visible, so
+	 * that all else is named in full.
+	 */
+	nest_level = PinSettings();
 	(void) set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	qualified = pg_get_querydef(parsed, false);
-	AtEOXact_GUC(true, nest_level);
+	UnpinSettings(nest_level);
 
 	/* What was deparsed is what will run; judge it as it will be read then. */
 	nest_level = PinSettings();

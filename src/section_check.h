@@ -44,12 +44,6 @@ typedef struct AttachedKey
 typedef AttachedKey (*AttachedLookup) (Oid relid, void *arg);
 
 /*
- * Is this an expression that the checks know?  An allow-list, so that what a
- * newer server brings is refused until somebody has looked at it.
- */
-extern bool SectionExprIsKnown(Node *node);
-
-/*
  * What the query uses, for the checks that a hit must make and for the
  * fingerprint.  All lists are palloc'd in the current context, each member
  * once.
@@ -71,9 +65,10 @@ extern void SectionCollectUses(Query *query, SectionUses *uses);
 /*
  * Check an analyzed query, the author's own, with one parameter of type uuid.
  * What is to be checked is what will be run: the analysis of the stored text,
- * under the settings and the search_path under which it is run.  Returns NULL if it may be cached, else the first
- * fault found, palloc'd.  Takes no locks beyond those of the analysis, and
- * reads the catalogs only.
+ * under the settings and the search_path under which it is run.
+ *
+ * Returns NULL if it may be cached, else the first fault found, palloc'd.
+ * Takes no locks beyond those of the analysis, and reads the catalogs only.
  */
 extern SectionFault *SectionCheck(Query *query, AttachedLookup lookup, void *arg);
 

@@ -3,8 +3,8 @@
  * settings.c
  *	  What can be set, by whom, and within which bounds?  See settings.h.
  *
- * What affects only the caller's own answers' speed may be set by anyone
- * (enabled); what could make a session a burden to Redis or to others by a
+ * What affects only the speed of the caller's own answers may be set by
+ * anyone (enabled); what could make a session a burden to Redis or to others by a
  * superuser; the URL, which holds a password and belongs to the server as a
  * whole, only in the configuration files.  Check hooks parse, the assign hook
  * only notices a change.
@@ -73,7 +73,8 @@ CheckKeyPrefix(char **newval, void **extra, GucSource source)
 			   "0123456789_.-") == len)
 		return true;
 
-	GUC_check_errdetail("The prefix must be 1 to %d characters from A-Z, a-z, 0-9, \"_\", \".\" and \"-\".",
+	GUC_check_errdetail("The prefix must be 1 to %d characters from "
+						"A-Z, a-z, 0-9, \"_\", \".\" and \"-\".",
 						KEY_PREFIX_MAX_LEN);
 	return false;
 }
@@ -151,7 +152,8 @@ DefineCacheSettings(void)
 							PGC_SUSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("clarify_cache.max_tracked_keys",
-							"How many users a transaction may change before it is taken to concern all of them.",
+							"How many users a transaction may change before it "
+							"is taken to concern all of them.",
 							"Counted for each attached table.",
 							&setting_max_tracked_keys,
 							10000, 1, 10000000,

@@ -69,6 +69,8 @@ SELECT * FROM show_call(:'ada');
 \echo '== The same call again: from Redis'
 SELECT * FROM show_call(:'ada');
 
+SELECT left(clarify_context(:'ada')::text, 90) || '...' AS "the context begins with";
+
 \echo '== Ada edits a dream; the next call has it, no invalidation call anywhere'
 SELECT id AS dream FROM dreams WHERE user_id = :'ada' AND status = 'active' LIMIT 1 \gset
 UPDATE dreams SET title = 'Run two marathons', updated_at = '2026-06-01' WHERE id = :'dream';

@@ -49,7 +49,8 @@ as_root() {
 
 # Daemons that come with the packages must not start, and the server's package
 # must not create a cluster.  The packages' scripts look the commands for that
-# up in PATH, so put ones in front that do nothing, for this one call.
+# up in PATH, so put ones in front that do nothing, for this one call.  (Like
+# any installation of redis-server, it will start at the next boot.)
 apt_install() {
 	local idle=$tmp/idle name
 	mkdir "$idle"

@@ -90,7 +90,8 @@ sub start_fake
 =item new_node(name, preload => 1, redis => undef, conf => '', ...)
 
 A running PostgreSQL::Test::Cluster with the library preloaded or not, and
-redis_url pointing to C<redis>.  Other options go to its init().
+redis_url pointing to C<redis>.  Other options go to its init(); C<extra> there
+is for initdb, and by default says locale C and encoding UTF8.
 
 =cut
 
@@ -99,7 +100,7 @@ sub new_node
 	my ($name, %opt) = @_;
 	my ($preload, $redis, $conf) = delete @opt{qw(preload redis conf)};
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(%opt);
+	$node->init(extra => [ '--locale=C', '--encoding=UTF8' ], %opt);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'clarify_cache'\n")
 	  if $preload // 1;
 	$node->append_conf('postgresql.conf',
