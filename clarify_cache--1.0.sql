@@ -107,6 +107,9 @@ CREATE EVENT TRIGGER clarify_cache_ddl_end ON ddl_command_end
 	EXECUTE FUNCTION clarify_cache.on_ddl_command_end();
 ALTER EVENT TRIGGER clarify_cache_ddl_end ENABLE ALWAYS;
 
+COMMENT ON EVENT TRIGGER clarify_cache_ddl_start IS 'clarify_cache: a transaction with DDL does not read the cache';
+COMMENT ON EVENT TRIGGER clarify_cache_ddl_end IS 'clarify_cache: makes entries of attached tables unreachable after DDL';
+
 -- Drawn once, by C code that hides it from logical decoding.
 CREATE FUNCTION clarify_cache.create_instance() RETURNS void
 AS 'MODULE_PATHNAME', 'clarify_create_instance' LANGUAGE C;
@@ -167,6 +170,10 @@ DECLARE
 	names jsonb := '{}';
 	section record;
 BEGIN
+	IF schema IS NULL THEN
+		RAISE EXCEPTION 'schema must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+
 	-- Find each table under one of its names, and what it lacks.
 	FOR wanted IN
 		SELECT * FROM (VALUES

@@ -199,6 +199,23 @@ Cover(Oid root, const char *key_column)
 	return NULL;
 }
 
+/* A table's name in quotes, or its Oid where the table is gone. */
+static char *
+NameForPeople(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name != NULL ? psprintf("\"%s\"", name) : psprintf("%u", relid);
+}
+
+static void
+RaiseNoSuchTable(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation with OID %u does not exist", relid)));
+}
+
 Datum
 clarify_attach(PG_FUNCTION_ARGS)
 {
@@ -215,9 +232,7 @@ clarify_attach(PG_FUNCTION_ARGS)
 	key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", root)));
+		RaiseNoSuchTable(root);
 	RequireOwner(root);
 	LockTree(root, ShareRowExclusiveLock);
 	if (FindAttached(root) != NULL)
@@ -253,7 +268,7 @@ RepairTable(const AttachedTable *table)
 	if (fault != NULL)
 		ereport(WARNING,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("could not repair the attachment of table %u", table->table_id),
+				 errmsg("could not repair the attachment of table %s", NameForPeople(table->table_id)),
 				 errdetail("%s", fault),
 				 errhint("Sections that read it are built on every call. Put the table right and call repair() again, or detach it.")));
 }
@@ -303,13 +318,14 @@ clarify_detach(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.detach()");
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
-		RequireOwner(root);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
+		RaiseNoSuchTable(root);
+	RequireOwner(root);
 	LockTree(root, AccessExclusiveLock);
 	if (!DeleteAttachedTable(root))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" is not attached", get_rel_name(root)),
+				 errmsg("table %s is not attached", NameForPeople(root)),
 				 errhint("clarify_cache.attached_table lists the tables that are.")));
 
 	ChangeMarkAll();

@@ -24,33 +24,35 @@
 #include "redis_tier.h"
 #include "section.h"
 #include "settings.h"
+#include "unlink.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "version.h"
 
+/* A user of a table, as a key that is compared as bytes. */
 typedef struct UserChangeKey
 {
 	int64		hash;
 	Oid			table_id;
-	uint32		padding;		/* keys are compared as bytes */
+	uint32		padding;
 } UserChangeKey;
-
-typedef struct UserChange
-{
-	UserChangeKey key;
-	UserKey		user;
-} UserChange;
 
 typedef struct TableChange
 {
 	Oid			table_id;
 	bool		marked;			/* bypass it */
 	bool		whole;			/* every user is concerned */
-	int			nusers;			/* in user_changes */
+	int			nusers;			/* in `changed` */
 } TableChange;
 
+/* Changed users up to which a look at each is cheaper than a hash table. */
+#define MAX_LINEAR 16
+
 /* All of it lives in TopTransactionContext; reset at the end. */
-static HTAB *user_changes = NULL;
+static UserChange *changed = NULL;
+static int	nchanged = 0;
+static int	changed_capacity = 0;
+static HTAB *changed_keys = NULL;	/* of `changed`, past MAX_LINEAR */
 static TableChange *table_changes = NULL;
 static int	ntable_changes = 0;
 static int	table_changes_capacity = 0;
@@ -64,7 +66,10 @@ static int64 last_hash = 0;
 static void
 ForgetAll(void)
 {
-	user_changes = NULL;
+	changed = NULL;
+	nchanged = 0;
+	changed_capacity = 0;
+	changed_keys = NULL;
 	table_changes = NULL;
 	ntable_changes = 0;
 	table_changes_capacity = 0;
@@ -134,15 +139,61 @@ ChangeAllMarked(void)
 }
 
 static void
-CreateUserChanges(void)
+HashChange(const UserChange *change)
+{
+	UserChangeKey key = {change->user.hash, change->table_id, 0};
+
+	(void) hash_search(changed_keys, &key, HASH_ENTER, NULL);
+}
+
+static void
+HashChanges(void)
 {
 	HASHCTL		ctl = {0};
 
 	ctl.keysize = sizeof(UserChangeKey);
-	ctl.entrysize = sizeof(UserChange);
+	ctl.entrysize = sizeof(UserChangeKey);
 	ctl.hcxt = TopTransactionContext;
-	user_changes = hash_create("clarify_cache user changes", 64, &ctl,
+	changed_keys = hash_create("clarify_cache changed users", 256, &ctl,
 							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < nchanged; i++)
+		HashChange(&changed[i]);
+}
+
+static bool
+IsNoted(Oid table_id, int64 hash)
+{
+	UserChangeKey key = {hash, table_id, 0};
+
+	if (changed_keys != NULL)
+		return hash_search(changed_keys, &key, HASH_FIND, NULL) != NULL;
+	for (int i = 0; i < nchanged; i++)
+	{
+		if (changed[i].user.hash == hash && changed[i].table_id == table_id)
+			return true;
+	}
+	return false;
+}
+
+static void
+NoteUser(Oid table_id, const UserKey *user)
+{
+	if (nchanged == changed_capacity)
+	{
+		int			capacity = Max(MAX_LINEAR, changed_capacity * 2);
+
+		changed = changed == NULL ?
+			MemoryContextAlloc(TopTransactionContext, capacity * sizeof(UserChange)) :
+			repalloc_huge(changed, capacity * sizeof(UserChange));
+		changed_capacity = capacity;
+	}
+	changed[nchanged].table_id = table_id;
+	changed[nchanged].user = *user;
+	if (changed_keys != NULL)
+		HashChange(&changed[nchanged]);
+	nchanged++;
+	if (nchanged > MAX_LINEAR && changed_keys == NULL)
+		HashChanges();
 }
 
 /* Write one token now, for a change noted after the others were written. */
@@ -168,9 +219,7 @@ ChangeRecordTable(Oid table_id)
 void
 ChangeRecordUser(Oid table_id, const UserKey *user)
 {
-	UserChangeKey key = {user->hash, table_id, 0};
 	TableChange *table;
-	bool		found;
 
 	if (written)
 	{
@@ -183,17 +232,16 @@ ChangeRecordUser(Oid table_id, const UserKey *user)
 	table = FindOrAddTable(table_id);
 	if (table->whole)
 		return;
-	if (user_changes == NULL)
-		CreateUserChanges();
-	if (table->nusers >= setting_max_tracked_keys &&
-		hash_search(user_changes, &key, HASH_FIND, NULL) == NULL)
+	if (!IsNoted(table_id, user->hash))
 	{
-		table->whole = true;
-		return;
-	}
-	((UserChange *) hash_search(user_changes, &key, HASH_ENTER, &found))->user = *user;
-	if (!found)
+		if (table->nusers >= setting_max_tracked_keys)
+		{
+			table->whole = true;
+			return;
+		}
+		NoteUser(table_id, user);
 		table->nusers++;
+	}
 	last_table = table_id;
 	last_hash = user->hash;
 }
@@ -201,15 +249,21 @@ ChangeRecordUser(Oid table_id, const UserKey *user)
 void
 ChangeRecordDefinitions(Oid section_table_id)
 {
+	UnlinkSectionsChanged(section_table_id);
 	ChangeMarkAll();
 	ChangeRecordTable(section_table_id);
 }
 
-/* Does a whole-table bump make this user's own token needless? */
+/* Is there anything to write? */
 static bool
-IsCoveredByWholeTable(const UserChange *change)
+AnyTokens(void)
 {
-	return FindTable(change->key.table_id)->whole;
+	for (int i = 0; i < ntable_changes; i++)
+	{
+		if (table_changes[i].whole || table_changes[i].nusers > 0)
+			return true;
+	}
+	return false;
 }
 
 /* Write the tokens of everything noted. */
@@ -217,11 +271,8 @@ static void
 WriteTokens(void)
 {
 	VersionWriter *writer;
-	bool		any = user_changes != NULL;
 
-	for (int i = 0; i < ntable_changes; i++)
-		any = any || table_changes[i].whole;
-	if (!any || ExtTablesGet() == NULL)
+	if (!AnyTokens() || ExtTablesGet() == NULL)
 		return;
 
 	writer = VersionBeginWrite();
@@ -231,78 +282,30 @@ WriteTokens(void)
 			VersionAddToken(writer, VERSION_BUMP, table_changes[i].table_id,
 							USER_KEY_HASH_TABLE);
 	}
-	if (user_changes != NULL)
+	for (int i = 0; i < nchanged; i++)
 	{
-		HASH_SEQ_STATUS status;
-		UserChange *change;
-
-		hash_seq_init(&status, user_changes);
-		while ((change = hash_seq_search(&status)) != NULL)
-		{
-			if (!IsCoveredByWholeTable(change))
-				VersionAddToken(writer, VERSION_USER, change->key.table_id,
-								change->key.hash);
-		}
+		/* A whole-table bump makes the users' own tokens needless. */
+		if (!FindTable(changed[i].table_id)->whole)
+			VersionAddToken(writer, VERSION_USER, changed[i].table_id,
+							changed[i].user.hash);
 	}
 	VersionEndWrite(writer);
 }
 
-/* Names of the sections that read a table of which single users changed. */
-static List *
-ChangedSections(void)
-{
-	List	   *result = NIL;
-	bool		ok;
-	ListCell   *lc;
-
-	/* SnapshotSelf takes no predicate locks; this is hygiene, not exactness. */
-	foreach(lc, ReadSections(SnapshotSelf, false, &ok))
-	{
-		SectionRow *row = lfirst(lc);
-
-		for (int i = 0; i < ntable_changes; i++)
-		{
-			if (table_changes[i].nusers > 0 &&
-				list_member_oid(row->tables, table_changes[i].table_id))
-			{
-				result = lappend(result, row->name);
-				break;
-			}
-		}
-	}
-	return result;
-}
-
-/*
- * Let the commit tell Redis which entries can no longer be reached.  The users
- * and sections are paired each with each, which costs a miss where several
- * tables changed.
- */
+/* Tell the commit which users' entries can no longer be reached. */
 static void
 PrepareUnlinks(void)
 {
-	List	   *sections;
-	HASH_SEQ_STATUS status;
-	UserChange *change;
-	UserKey    *users;
-	const char **names;
-	int			nusers = 0;
+	List	   *tables = NIL;
 
-	if (user_changes == NULL || !setting_enabled || !RedisTierEnabled() ||
-		ExtTablesGet() == NULL)
+	if (nchanged == 0 || !UnlinkIsWanted())
 		return;
-	sections = ChangedSections();
-	if (sections == NIL)
-		return;
-
-	names = palloc(list_length(sections) * sizeof(char *));
-	for (int i = 0; i < list_length(sections); i++)
-		names[i] = list_nth(sections, i);
-	users = palloc(hash_get_num_entries(user_changes) * sizeof(UserKey));
-	hash_seq_init(&status, user_changes);
-	while ((change = hash_seq_search(&status)) != NULL)
-		users[nusers++] = change->user;
-	RedisTierPrepareUnlink(users, nusers, names, list_length(sections));
+	for (int i = 0; i < ntable_changes; i++)
+	{
+		if (table_changes[i].nusers > 0)
+			tables = lappend_oid(tables, table_changes[i].table_id);
+	}
+	UnlinkPrepare(changed, nchanged, tables);
 }
 
 static void

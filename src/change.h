@@ -13,6 +13,13 @@
 
 #include "user_key.h"
 
+/* A user of whom rows of a table changed. */
+typedef struct UserChange
+{
+	Oid			table_id;
+	UserKey		user;
+} UserChange;
+
 /* Register the transaction callbacks; called from _PG_init only. */
 extern void ChangeInit(void);
 

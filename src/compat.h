@@ -17,8 +17,6 @@
 
 #include "postgres.h"
 
-#include <hiredis/hiredis.h>
-
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -185,6 +183,8 @@ compat_is_rte_group(RTEKind kind)
  * expressions that nobody checked.
  */
 #define COMPAT_ATTGENERATED_VIRTUAL 'v'
+
+#include <hiredis/hiredis.h>
 
 #if HIREDIS_MAJOR == 0 && HIREDIS_MINOR < 14
 #error "clarify_cache needs hiredis 0.14 or later"

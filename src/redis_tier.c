@@ -40,7 +40,12 @@
 bool
 RedisTierEnabled(void)
 {
-	return setting_redis_url[0] != '\0';
+	if (setting_redis_url[0] != '\0')
+		return true;
+
+	/* Emptied by a reload: what it allowed before ends now. */
+	RedisConnClose();
+	return false;
 }
 
 /* The largest payload that is cached, in bytes. */

@@ -11,6 +11,7 @@
 #include "ext_tables.h"
 #include "funcapi.h"
 #include "redis_conn.h"
+#include "redis_tier.h"
 #include "redis_url.h"
 #include "settings.h"
 #include "shared.h"
@@ -101,7 +102,7 @@ clarify_cache_status(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(RedisUrlForDisplay(&url, address, sizeof(address)));
 	else
 		nulls[2] = true;
-	values[3] = BoolGetDatum(RedisConnIsOpen());
+	values[3] = BoolGetDatum(RedisTierEnabled() && RedisConnIsOpen());
 	values[4] = CStringGetTextDatum(BreakerStateName(breaker.state));
 	values[5] = Int32GetDatum((int32) breaker.failures);
 	values[6] = Int64GetDatum((int64) breaker.openings);

@@ -63,6 +63,19 @@ AssignRedisUrl(const char *newval, void *extra)
 		setting_redis_url_generation++;
 }
 
+/* SHOW and pg_settings leave user and password out, for superusers too. */
+static const char *
+ShowRedisUrl(void)
+{
+	static char shown[2 * REDIS_URL_MAX_PART];
+	RedisUrl	url;
+	const char *detail;
+
+	if (setting_redis_url == NULL || !RedisUrlParse(setting_redis_url, &url, &detail))
+		return "";
+	return RedisUrlForDisplay(&url, shown, sizeof(shown));
+}
+
 static bool
 CheckKeyPrefix(char **newval, void **extra, GucSource source)
 {
@@ -89,7 +102,7 @@ DefineRedisSettings(void)
 							   &setting_redis_url,
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   CheckRedisUrl, AssignRedisUrl, NULL);
+							   CheckRedisUrl, AssignRedisUrl, ShowRedisUrl);
 	DefineCustomIntVariable("clarify_cache.connect_timeout",
 							"How long a connection to Redis may take to open.",
 							NULL,

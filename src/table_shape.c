@@ -142,6 +142,9 @@ RootKindFault(Relation rel, const char *key_column)
 
 	if (fault != NULL)
 		return fault;
+	if (RelationGetNamespace(rel) == ExtTablesRequire()->namespace_id)
+		return psprintf("\"%s\" is one of clarify_cache's own tables.",
+						RelationGetRelationName(rel));
 	if (rel->rd_rel->relispartition)
 		return psprintf("\"%s\" is a partition.", RelationGetRelationName(rel));
 	if (has_superclass(RelationGetRelid(rel)))

@@ -38,13 +38,19 @@ typedef struct TrackState
 	Oid			key_type;
 } TrackState;
 
+/* Anybody may create a trigger with these functions, of whatever kind. */
 static void
-RequireTrigger(FunctionCallInfo fcinfo, const char *name)
+RequireTrigger(FunctionCallInfo fcinfo, const char *name, uint32 event, uint32 mask,
+			   const char *kind)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", name)));
+	if ((((TriggerData *) fcinfo->context)->tg_event & mask) != event)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired %s", name, kind)));
 }
 
 Datum
@@ -53,7 +59,8 @@ clarify_mark_change(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Oid			root;
 
-	RequireTrigger(fcinfo, "mark_change");
+	RequireTrigger(fcinfo, "mark_change", TRIGGER_EVENT_BEFORE,
+				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "BEFORE STATEMENT");
 	root = PartitionRoot(trigdata->tg_relation);
 	ChangeMarkTable(root);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
@@ -108,7 +115,8 @@ clarify_track_change(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	TrackState *state;
 
-	RequireTrigger(fcinfo, "track_change");
+	RequireTrigger(fcinfo, "track_change", TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
+				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "AFTER ROW");
 	state = fcinfo->flinfo->fn_extra;
 	if (state == NULL)
 		state = MakeTrackState(fcinfo, trigdata);
@@ -139,7 +147,8 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 	const ExtTables *ext;
 	Oid			relid;
 
-	RequireTrigger(fcinfo, "guard_own_table");
+	RequireTrigger(fcinfo, "guard_own_table", TRIGGER_EVENT_BEFORE,
+				   TRIGGER_EVENT_TIMINGMASK, "BEFORE");
 	if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) && IsLogicalWorker())
 		return PointerGetDatum(NULL);
 

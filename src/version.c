@@ -17,13 +17,19 @@
  * How a token gets in must not lose another's, and must not wait:
  *
  *	- Inserting a row is always right; it conflicts with nobody.
- *	- To keep rows few, under READ COMMITTED a visible row is locked, skipping
- *	  what others hold, and the locked tuple's value, which is the latest, is
- *	  replaced by itself XOR the fresh token.  So no token is lost.  Whoever
- *	  committed the old value left the ProcArray before the lock was granted,
- *	  so every snapshot that sees ours sees theirs, in replay likewise.  If no
- *	  lock is to be had at once, or the row was changed earlier in the same
- *	  command, a row is inserted.
+ *	- To keep rows few, under READ COMMITTED a visible row is replaced by its
+ *	  value XOR the fresh token, if it is the latest version of the row and
+ *	  nobody else is at it.  So no token is lost.  Whoever committed the old
+ *	  value left the ProcArray before it counted as the latest, so every
+ *	  snapshot that sees ours sees theirs, in replay likewise.  In any other
+ *	  case a row is inserted.
+ *
+ *	  "Nobody else is at it" has to stay true until the update is done, or the
+ *	  update would wait for a writer.  The heavyweight lock on the tuple, taken
+ *	  only if it is free and given back after the update, is what all who
+ *	  update rows here agree on.  Whoever has it and then finds the tuple
+ *	  untouched knows that nobody begins to touch it.  (A row lock, which
+ *	  SKIP LOCKED would take, does the same for another WAL record.)
  *	- Above READ COMMITTED rows are only inserted: the row visible in the
  *	  transaction's snapshot may not be the latest, and under SERIALIZABLE
  *	  reading would take predicate locks.
@@ -46,6 +52,8 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "ext_tables.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -68,6 +76,9 @@
 
 /* Rows of a key that an update in place is tried on. */
 #define MAX_UPDATE_TRIES 4
+
+/* Free bytes of a page below which a writer prunes it. */
+#define PRUNE_BELOW (BLCKSZ / 4)
 
 /* Row versions that a writer looks at before it inserts a row instead. */
 #define MAX_UPDATE_PROBES 50
@@ -361,33 +372,99 @@ InsertRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 	InsertIndexEntries(writer);
 }
 
+/* A row as a writer found it. */
+typedef struct FoundRow
+{
+	ItemPointerData tid;
+	uint64		token;
+} FoundRow;
+
 /*
- * Try to XOR a fresh token into the row in writer->scan_slot, without waiting.
- * False if that row is not to be had.  The update can't wait, for we hold the
- * tuple's lock.
+ * Find the row version that the snapshot sees among those that begin at tid.
+ * Unlike an index scan, this prunes the page only when room for a few more
+ * versions gets scarce: pruning for every update would cost as much as the
+ * update.
  */
 static bool
-TryUpdateRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
+FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found)
 {
-	TM_FailureData failure;
-	bool		isnull;
-	uint64		token;
+	Buffer		buffer = ReadBuffer(writer->heap, ItemPointerGetBlockNumber(tid));
+	HeapTupleData tuple;
+	bool		visible;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (PageGetHeapFreeSpace(BufferGetPage(buffer)) < PRUNE_BELOW)
+	{
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		heap_page_prune_opt(writer->heap, buffer);
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	}
+
+	found->tid = *tid;
+	visible = heap_hot_search_buffer(&found->tid, writer->heap, buffer, writer->snapshot,
+									 &tuple, NULL, true);
+	if (visible)
+	{
+		bool		isnull;
+
+		found->token = (uint64) DatumGetInt64(heap_getattr(&tuple, ANUM_TOKEN,
+														   RelationGetDescr(writer->heap),
+														   &isnull));
+	}
+	UnlockReleaseBuffer(buffer);
+	return visible;
+}
+
+/* Is this tuple the latest version, touched by nobody? */
+static bool
+IsUntouched(VersionWriter *writer, ItemPointer tid)
+{
+	Buffer		buffer = ReadBuffer(writer->heap, ItemPointerGetBlockNumber(tid));
+	Page		page;
+	ItemId		line;
+	bool		untouched = false;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	line = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
+	if (ItemIdIsNormal(line))
+	{
+		HeapTupleData tuple;
+
+		tuple.t_tableOid = RelationGetRelid(writer->heap);
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, line);
+		tuple.t_len = ItemIdGetLength(line);
+		tuple.t_self = *tid;
+		untouched = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(true),
+											 buffer) == TM_Ok;
+	}
+	UnlockReleaseBuffer(buffer);
+	return untouched;
+}
+
+/*
+ * Try to XOR a fresh token into a row, without waiting.  False if that row is
+ * not to be had.
+ */
+static bool
+TryUpdateRow(VersionWriter *writer, FoundRow *found, char kind, Oid table_id,
+			 int64 key_hash)
+{
+	bool		updated = false;
 	bool		needs_index;
 
-	if (table_tuple_lock(writer->heap, &writer->scan_slot->tts_tid, writer->snapshot,
-						 writer->scan_slot, GetCurrentCommandId(true),
-						 LockTupleNoKeyExclusive, LockWaitSkip,
-						 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) != TM_Ok)
+	if (!ConditionalLockTuple(writer->heap, &found->tid, ExclusiveLock))
 		return false;
-
-	token = (uint64) DatumGetInt64(slot_getattr(writer->scan_slot, ANUM_TOKEN, &isnull));
-	StoreRow(writer, kind, table_id, key_hash, token ^ FreshToken());
-	if (!compat_tuple_update(writer->heap, &writer->scan_slot->tts_tid,
-							 writer->new_slot, writer->snapshot, &needs_index))
-		return false;
-	if (needs_index)
-		InsertIndexEntries(writer);
-	return true;
+	if (IsUntouched(writer, &found->tid))
+	{
+		StoreRow(writer, kind, table_id, key_hash, found->token ^ FreshToken());
+		updated = compat_tuple_update(writer->heap, &found->tid, writer->new_slot,
+									  writer->snapshot, &needs_index);
+		if (updated && needs_index)
+			InsertIndexEntries(writer);
+	}
+	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
+	return updated;
 }
 
 /* Keys of clarify_cache.version's index, whose columns are the table's first. */
@@ -408,6 +485,7 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[3];
+	ItemPointer tid;
 	int			probed = 0;
 	int			tries = 0;
 	bool		updated = false;
@@ -416,15 +494,16 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 	scan = index_beginscan(writer->heap, writer->index, writer->snapshot, 3, 0);
 	index_rescan(scan, keys, 3, NULL, 0);
 	while (!updated && tries < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
-		   index_getnext_tid(scan, ForwardScanDirection) != NULL)
+		   (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
 	{
-		if (!index_fetch_heap(scan, writer->scan_slot))
+		FoundRow	found;
+
+		if (!FetchRow(writer, tid, &found))
 			continue;
-		updated = TryUpdateRow(writer, kind, table_id, key_hash);
+		updated = TryUpdateRow(writer, &found, kind, table_id, key_hash);
 		tries++;
 	}
 	index_endscan(scan);
-	ExecClearTuple(writer->scan_slot);
 	return updated;
 }
 
