@@ -46,6 +46,10 @@ PG_FUNCTION_INFO_V1(clarify_attach);
 PG_FUNCTION_INFO_V1(clarify_detach);
 PG_FUNCTION_INFO_V1(clarify_repair);
 
+/* The names that the extension's script gives to the triggers on its tables. */
+#define GUARD_ROW_NAME		"guard_row"
+#define GUARD_TRUNCATE_NAME "guard_truncate"
+
 /* Is a trigger of that name, which is not ours, in the way? */
 static bool
 NameIsTaken(Relation rel, const char *name)
@@ -58,13 +62,14 @@ NameIsTaken(Relation rel, const char *name)
 
 		if (strcmp(trigger->tgname, name) == 0)
 			return trigger->tgfoid != ext->mark_change &&
-				trigger->tgfoid != ext->track_change;
+				trigger->tgfoid != ext->track_change &&
+				trigger->tgfoid != ext->guard_own_table;
 	}
 	return false;
 }
 
 static void
-PutTrigger(Relation rel, const char *name, const char *function, bool row,
+PutTrigger(Relation rel, const char *name, const char *function, bool row, bool before,
 		   int16 events, List *args)
 {
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
@@ -84,7 +89,7 @@ PutTrigger(Relation rel, const char *name, const char *function, bool row,
 	stmt->funcname = list_make2(makeString(CLARIFY_SCHEMA), makeString(pstrdup(function)));
 	stmt->args = args;
 	stmt->row = row;
-	stmt->timing = row ? TRIGGER_TYPE_AFTER : TRIGGER_TYPE_BEFORE;
+	stmt->timing = before ? TRIGGER_TYPE_BEFORE : TRIGGER_TYPE_AFTER;
 	stmt->events = events;
 	CreateTriggerFiringOn(stmt, NULL, RelationGetRelid(rel), InvalidOid, InvalidOid,
 						  InvalidOid, InvalidOid, InvalidOid, NULL, false, false,
@@ -98,7 +103,7 @@ PutMarkTrigger(Oid relid, bool lenient)
 	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
 
 	if (!HasMarkTrigger(rel) && !(lenient && NameIsTaken(rel, MARK_TRIGGER_NAME)))
-		PutTrigger(rel, MARK_TRIGGER_NAME, "mark_change", false,
+		PutTrigger(rel, MARK_TRIGGER_NAME, "mark_change", false, true,
 				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
 				   TRIGGER_TYPE_TRUNCATE, NIL);
 	relation_close(rel, NoLock);
@@ -112,7 +117,7 @@ PutTrackTrigger(Oid root, const char *key_column)
 	List	   *args = key_column == NULL ? NIL :
 		list_make1(makeString(pstrdup(key_column)));
 
-	PutTrigger(rel, TRACK_TRIGGER_NAME, "track_change", true,
+	PutTrigger(rel, TRACK_TRIGGER_NAME, "track_change", true, false,
 			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, args);
 	relation_close(rel, NoLock);
 }
@@ -134,6 +139,35 @@ PutTriggers(Oid root, const char *key_column)
 	}
 	if (!track_is_whole)
 		PutTrackTrigger(root, key_column);
+}
+
+/*
+ * The triggers that guard our own tables are ENABLE ALWAYS, but a restore with
+ * --disable-triggers leaves them as ordinary ones.
+ */
+static void
+PutGuards(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		row = false;
+	bool		truncate = false;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			continue;
+		row |= strcmp(trigger->tgname, GUARD_ROW_NAME) == 0;
+		truncate |= strcmp(trigger->tgname, GUARD_TRUNCATE_NAME) == 0;
+	}
+	if (!row)
+		PutTrigger(rel, GUARD_ROW_NAME, "guard_own_table", true, true,
+				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, NIL);
+	if (!truncate)
+		PutTrigger(rel, GUARD_TRUNCATE_NAME, "guard_own_table", false, true,
+				   TRIGGER_TYPE_TRUNCATE, NIL);
+	table_close(rel, NoLock);
 }
 
 /*
@@ -276,9 +310,13 @@ RepairTable(const AttachedTable *table)
 Datum
 clarify_repair(PG_FUNCTION_ARGS)
 {
+	const ExtTables *ext = ExtTablesRequire();
+	Oid			own[] = {ext->version, ext->instance, ext->attached_table, ext->section};
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.repair()");
+	for (int i = 0; i < (int) lengthof(own); i++)
+		PutGuards(own[i]);
 	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
 		RepairTable(lfirst(lc));
 	ChangeRecordDefinitions(ExtTablesRequire()->section);

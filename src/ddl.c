@@ -9,17 +9,21 @@
  * told apart by the locks that this transaction holds rather than by what the
  * command means, since a dropped partition, say, has already lost its parent:
  *
+ *	A partition is attached or detached without AccessExclusiveLock on its
+ *	parent.  Readers run at the same time, with catalogs that may be older or
+ *	newer than their snapshot: one whose snapshot sees the commit may not know
+ *	the partition yet.  A hole.  (That the partition itself is locked keeps no
+ *	such reader out.)
+ *
  *	AccessExclusiveLock on a member of the partition tree.  Whoever builds
  *	from that member waits for the lock, and so for our invalidations, which
  *	are out before it is released.  If the table is well, a whole-table bump
  *	is enough; if not, a hole.
  *
- *	A weaker lock that DDL takes (ShareUpdateExclusiveLock or stronger).
- *	Readers run at the same time, with catalogs that may be older or newer
- *	than their snapshot.  If a member that we hold is no longer well, or the
- *	command attaches or detaches a partition, a hole.  Else nothing: what is
- *	left (indexes, statistics, comments, foreign keys, storage parameters,
- *	other people's triggers) changes no answer.
+ *	A weaker lock that DDL takes (ShareUpdateExclusiveLock or stronger).  If a
+ *	member that we hold is no longer well, a hole.  Else nothing: what is left
+ *	(indexes, statistics, comments, foreign keys, storage parameters, other
+ *	people's triggers) changes no answer.
  *
  * Holes are only ever inserted here, never deleted, and only members that we
  * hold locked are judged.  So two DDL transactions never wait for each other
@@ -30,6 +34,8 @@
  * DETACH PARTITION CONCURRENTLY commits in its middle, and from then on new
  * snapshots lack the partition; its hole is inserted at ddl_command_start, to
  * be committed by its first transaction, and stays if it is cancelled.
+ *
+ * A table without a coverage row, as after a restore, has nothing to lose.
  *
  * A DROP is seen at ddl_command_end as well, so there is no sql_drop trigger.
  * Event triggers run in CREATE EXTENSION and pg_restore too, when the
@@ -75,16 +81,15 @@ InsertHole(Oid table_id)
 }
 
 /*
- * The root of the partition tree that an ALTER TABLE is about to change, or
- * has changed, by attaching or detaching.  InvalidOid if it does not.
+ * The table to or from which an ALTER TABLE attaches or detaches a partition;
+ * InvalidOid if it does not.
  */
 static Oid
-PartitioningRoot(Node *parsetree, bool concurrently_only)
+PartitionedByCommand(Node *parsetree, bool concurrently_only)
 {
 	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
 	bool		partitioning = false;
 	ListCell   *lc;
-	Oid			relid;
 
 	if (parsetree == NULL || !IsA(parsetree, AlterTableStmt))
 		return InvalidOid;
@@ -97,11 +102,17 @@ PartitioningRoot(Node *parsetree, bool concurrently_only)
 		else if (cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartitionFinalize)
 			partitioning |= !concurrently_only;
 	}
-	if (!partitioning)
-		return InvalidOid;
+	return partitioning ? RangeVarGetRelid(stmt->relation, NoLock, true) : InvalidOid;
+}
 
-	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	return OidIsValid(relid) ? PartitionRootById(relid) : InvalidOid;
+/* Has the command changed the tree below root while readers could run? */
+static bool
+PartitionedUnderReaders(Node *parsetree, Oid root)
+{
+	Oid			parent = PartitionedByCommand(parsetree, false);
+
+	return OidIsValid(parent) && PartitionRootById(parent) == root &&
+		!HoldsRelation(parent, AccessExclusiveLock);
 }
 
 static bool
@@ -149,7 +160,7 @@ ForgetDroppedTable(Oid table_id)
 
 /* What does the DDL command that ends now mean for this table? */
 static void
-JudgeTable(const AttachedTable *table, Node *parsetree)
+JudgeTable(const AttachedTable *table, bool covered, Node *parsetree)
 {
 	Oid			root = table->table_id;
 	List	   *tree;
@@ -160,34 +171,54 @@ JudgeTable(const AttachedTable *table, Node *parsetree)
 		return;
 	}
 
+	if (!covered)
+		return;
+
 	tree = PartitionTree(root, NoLock);
 	if (HoldsMember(tree, AccessExclusiveLock))
 	{
 		CompleteNewPartitions(root, tree);
-		if (TableFaultOfHeld(root, table->key_column) == NULL)
-			ChangeRecordTable(root);
-		else
+		if (PartitionedUnderReaders(parsetree, root) ||
+			TableFaultOfHeld(root, table->key_column) != NULL)
 			InsertHole(root);
+		else
+			ChangeRecordTable(root);
 	}
 	else if (HoldsMember(tree, ShareUpdateExclusiveLock))
 	{
-		if (TableFaultOfHeld(root, table->key_column) != NULL ||
-			PartitioningRoot(parsetree, false) == root)
+		if (PartitionedUnderReaders(parsetree, root) ||
+			TableFaultOfHeld(root, table->key_column) != NULL)
 			InsertHole(root);
 	}
+}
+
+/* The table-level rows as of now; all tables count as covered if it is locked. */
+static bool
+ReadTableRows(VersionRows *rows)
+{
+	VersionReader reader;
+	bool		ok;
+
+	if (!VersionOpen(&reader))
+		return false;
+	ok = VersionProbe(&reader, SnapshotSelf, USER_KEY_HASH_TABLE, rows);
+	VersionClose(&reader);
+	return ok;
 }
 
 Datum
 clarify_on_ddl_command_start(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *trigdata = RequireEventTrigger(fcinfo);
-	Oid			root;
+	Oid			parent;
 	ListCell   *lc;
 
 	ChangeMarkAll();
-	root = PartitioningRoot(trigdata->parsetree, true);
-	if (OidIsValid(root) && ExtTablesGet() != NULL)
+	parent = PartitionedByCommand(trigdata->parsetree, true);
+	if (OidIsValid(parent) && ExtTablesGet() != NULL)
 	{
+		Oid			root = PartitionRootById(parent);
+
 		foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
 		{
 			if (((AttachedTable *) lfirst(lc))->table_id == root)
@@ -201,11 +232,30 @@ Datum
 clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *trigdata = RequireEventTrigger(fcinfo);
+	VersionRows rows = {0};
+	List	   *tables;
+	bool		known;
 	ListCell   *lc;
 
 	if (ExtTablesGet() == NULL)
 		PG_RETURN_VOID();
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
-		JudgeTable(lfirst(lc), trigdata->parsetree);
+
+	/* A restore may have disabled our guards while it wrote the sections. */
+	if (HoldsRelation(ExtTablesGet()->section, ShareRowExclusiveLock))
+		ChangeRecordDefinitions(ExtTablesGet()->section);
+
+	tables = ReadAttachedTables(SnapshotSelf, true, NULL);
+	if (tables == NIL)
+		PG_RETURN_VOID();
+
+	known = ReadTableRows(&rows);
+	foreach(lc, tables)
+	{
+		AttachedTable *table = lfirst(lc);
+		TableVersion version;
+
+		VersionOfTable(&rows, table->table_id, &version);
+		JudgeTable(table, version.covered || !known, trigdata->parsetree);
+	}
 	PG_RETURN_VOID();
 }

@@ -96,9 +96,11 @@ ExtTablesGet(void)
 	found.section = get_relname_relid("section", found.namespace_id);
 	found.mark_change = FindFunction("mark_change");
 	found.track_change = FindFunction("track_change");
+	found.guard_own_table = FindFunction("guard_own_table");
 	if (!OidIsValid(found.version) || !OidIsValid(found.instance) ||
 		!OidIsValid(found.attached_table) || !OidIsValid(found.section) ||
-		!OidIsValid(found.mark_change) || !OidIsValid(found.track_change))
+		!OidIsValid(found.mark_change) || !OidIsValid(found.track_change) ||
+		!OidIsValid(found.guard_own_table))
 		return NULL;
 
 	known = found;

@@ -27,6 +27,7 @@ typedef struct ExtTables
 	Oid			section;
 	Oid			mark_change;	/* the trigger functions */
 	Oid			track_change;
+	Oid			guard_own_table;
 } ExtTables;
 
 /* The rows, as far as C code looks at them. */

@@ -23,9 +23,10 @@ typedef struct Pin
 	const char *value;
 } Pin;
 
+/* Names resolve to PostgreSQL's own objects; the query qualifies the rest. */
+static const Pin search_path_pin = {"search_path", "pg_catalog, pg_temp"};
+
 static const Pin pins[] = {
-	/* names resolve to PostgreSQL's own objects; the query qualifies the rest */
-	{"search_path", "pg_catalog, pg_temp"},
 	{"TimeZone", "UTC"},
 	{"DateStyle", "ISO, MDY"},
 	{"IntervalStyle", "postgres"},
@@ -48,19 +49,30 @@ static const Pin pins[] = {
 	{"gin_fuzzy_search_limit", "0"},
 };
 
+void
+PinSetting(const char *name, const char *value)
+{
+	if (strcmp(GetConfigOption(name, false, false), value) != 0)
+		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
 int
-PinSettings(void)
+PinSettingsButSearchPath(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(pins); i++)
-	{
-		const char *current = GetConfigOption(pins[i].name, false, false);
+		PinSetting(pins[i].name, pins[i].value);
+	return nest_level;
+}
 
-		if (strcmp(current, pins[i].value) != 0)
-			(void) set_config_option(pins[i].name, pins[i].value, PGC_USERSET,
-									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	}
+int
+PinSettings(void)
+{
+	int			nest_level = PinSettingsButSearchPath();
+
+	PinSetting(search_path_pin.name, search_path_pin.value);
 	return nest_level;
 }
 

@@ -18,4 +18,13 @@
 extern int	PinSettings(void);
 extern void UnpinSettings(int nest_level);
 
+/*
+ * The same but for search_path, for reading a query that names its tables as
+ * its author sees them.
+ */
+extern int	PinSettingsButSearchPath(void);
+
+/* Pin one more setting, until the UnpinSettings that is due next. */
+extern void PinSetting(const char *name, const char *value);
+
 #endif							/* CLARIFY_PIN_H */

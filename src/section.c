@@ -209,8 +209,8 @@ char *
 SectionBuildQuery(const char *query, bool single_row)
 {
 	return psprintf(single_row ?
-					"SELECT row_to_json(s)::text FROM (%s) s" :
-					"SELECT '[' || coalesce(string_agg(row_to_json(s)::text, ','), '') || ']' FROM (%s) s",
+					"SELECT row_to_json(s.*)::text FROM (%s) s" :
+					"SELECT '[' || coalesce(string_agg(row_to_json(s.*)::text, ','), '') || ']' FROM (%s) s",
 					query);
 }
 
@@ -224,7 +224,9 @@ Analyze(const char *sql)
 	if (list_length(raw) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("a section's query must be one SELECT")));
+				 errmsg("a section's query must be one SELECT"),
+				 errdetail("There are %d statements in it.", list_length(raw)),
+				 errhint("Define a section for each SELECT.")));
 	return parse_analyze_fixedparams(linitial(raw), sql, param_types, 1, NULL);
 }
 
@@ -403,32 +405,56 @@ RaiseFault(const char *name, const SectionFault *fault)
 			(errcode(fault->sqlstate),
 			 errmsg("invalid query for section \"%s\"", name),
 			 errdetail("%s", fault->message),
-			 fault->hint != NULL ? errhint("%s", fault->hint) : 0));
+			 errhint("%s", fault->hint != NULL ? fault->hint :
+					 "A section is a plain SELECT of one user's rows, the same for every caller.")));
+}
+
+/* Says which section's query it is that does not parse. */
+static void
+SectionErrorContext(void *arg)
+{
+	errcontext("query of section \"%s\"", (char *) arg);
+}
+
+/*
+ * Read the query as its author sees the tables, but under the settings that it
+ * will be run under, so that a definition means the same whoever adds it.
+ * Then deparse it where only pg_catalog is visible, so that all else is named
+ * in full.
+ */
+static char *
+Qualify(const char *name, const char *query, List *attached)
+{
+	int			nest_level = PinSettingsButSearchPath();
+	Query	   *parsed = Analyze(query);
+	SectionFault *fault = SectionCheck(parsed, LookupAttached, attached);
+	char	   *qualified;
+
+	if (fault != NULL)
+		RaiseFault(name, fault);
+	PinSetting("search_path", "");
+	qualified = pg_get_querydef(parsed, false);
+	UnpinSettings(nest_level);
+	return qualified;
 }
 
 char *
 SectionValidate(const char *name, const char *query, List **tables)
 {
 	List	   *attached = ReadAttachedTables(SnapshotSelf, true, NULL);
-	Query	   *parsed = Analyze(query);
-	int			nest_level;
+	ErrorContextCallback context;
 	SectionFault *fault;
 	SectionUses uses;
+	Query	   *parsed;
 	char	   *qualified;
+	int			nest_level;
 
-	fault = SectionCheck(parsed, LookupAttached, attached);
-	if (fault != NULL)
-		RaiseFault(name, fault);
+	context.callback = SectionErrorContext;
+	context.arg = unconstify(char *, name);
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 
-	/*
-	 * Deparse as it will be read, but where only pg_catalog is visible, so
-	 * that all else is named in full.
-	 */
-	nest_level = PinSettings();
-	(void) set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	qualified = pg_get_querydef(parsed, false);
-	UnpinSettings(nest_level);
+	qualified = Qualify(name, query, attached);
 
 	/* What was deparsed is what will run; judge it as it will be read then. */
 	nest_level = PinSettings();
@@ -440,6 +466,7 @@ SectionValidate(const char *name, const char *query, List **tables)
 	(void) Analyze(SectionBuildQuery(qualified, false));
 	UnpinSettings(nest_level);
 
+	error_context_stack = context.previous;
 	*tables = uses.relations;
 	return qualified;
 }

@@ -208,6 +208,26 @@ CheckVar(Var *var, SectionContext *context)
 	return false;
 }
 
+/*
+ * ROW() names its fields f1, f2, ...  Other names are those of a join whose row
+ * is used as a whole, and deparsing would lose them.
+ */
+static bool
+CheckRow(RowExpr *row, SectionContext *context)
+{
+	ListCell   *lc;
+	int			i = 1;
+
+	foreach(lc, row->colnames)
+	{
+		if (strcmp(strVal(lfirst(lc)), psprintf("f%d", i++)) != 0)
+			return SectionRefuse(context, ERRCODE_FEATURE_NOT_SUPPORTED,
+								 pstrdup("The row of a join is used as a whole."),
+								 "Name the columns, or make the row in a subquery that names them.");
+	}
+	return false;
+}
+
 /* $1, or one that stands for a column of a subquery in "x IN (SELECT ...)". */
 static bool
 CheckParam(Param *param, SectionContext *context)
@@ -365,6 +385,8 @@ SectionCheckExpr(Node *node, SectionContext *context)
 
 	/* first what has the better message */
 	if (IsA(node, Var) && CheckVar((Var *) node, context))
+		return true;
+	if (IsA(node, RowExpr) && CheckRow((RowExpr *) node, context))
 		return true;
 	if (IsA(node, Param) && CheckParam((Param *) node, context))
 		return true;

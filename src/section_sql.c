@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "version.h"
 
@@ -58,11 +59,15 @@ CheckMaxItems(const SectionRow *row)
 	if (row->max_items == 0 || row->max_items < -1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_items of section \"%s\" must be positive", row->name)));
+				 errmsg("max_items of section \"%s\" must be positive", row->name),
+				 errdetail("It is the number of items that are shown."),
+				 errhint("Leave it out to show all that the query returns.")));
 	if (row->max_items > 0 && row->single_row)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("section \"%s\" can't have both single_row and max_items", row->name)));
+				 errmsg("section \"%s\" can't have both single_row and max_items", row->name),
+				 errdetail("A single row is one object, not an array of items."),
+				 errhint("Leave one of them out.")));
 }
 
 static void
@@ -139,7 +144,8 @@ clarify_drop_section(PG_FUNCTION_ARGS)
 	if (!DeleteSection(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("section \"%s\" does not exist", name)));
+				 errmsg("section \"%s\" does not exist", name),
+				 errhint("The view clarify_cache.sections lists the sections that do.")));
 	PG_RETURN_VOID();
 }
 
@@ -164,6 +170,8 @@ ReasonByTables(List *tables, const VersionRows *rows)
 	{
 		TableVersion version;
 
+		if (get_rel_name(lfirst_oid(lc)) == NULL)
+			return pstrdup("a table that it reads does not exist any more");
 		VersionOfTable(rows, lfirst_oid(lc), &version);
 		if (!version.covered)
 			return psprintf("table %s is not attached, or not since a restore; see clarify_cache.attach() and repair()",
@@ -175,23 +183,14 @@ ReasonByTables(List *tables, const VersionRows *rows)
 	return NULL;
 }
 
-/*
- * The reason in words.  A query that can't even be analyzed now (its table is
- * gone, say) is told by what is recorded of it.
- */
+/* The reason in words, or NULL.  Raises if the query can't be analyzed now. */
 static char *
 ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const VersionRows *rows)
 {
-	ListCell   *lc;
 	char	   *reason;
 
 	if (rows == NULL)
 		return pstrdup("this transaction can't tell");
-	foreach(lc, row->tables)
-	{
-		if (get_rel_name(lfirst_oid(lc)) == NULL)
-			return pstrdup("a table that it reads does not exist any more");
-	}
 	reason = ReasonByTables(row->tables, rows);
 	if (reason != NULL)
 		return reason;
@@ -199,6 +198,45 @@ ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const Versi
 		return pstrdup("a table that it reads is locked");
 	reason = ReasonByTables(section->relations, rows);
 	return reason != NULL ? reason : section->fault;
+}
+
+/* What became of a query that once was fine, in a subtransaction. */
+static char *
+ReasonOrError(Section *section, const SectionRow *row, Snapshot snapshot,
+			  const VersionRows *rows)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	   *volatile reason = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		reason = ReasonOf(section, row, snapshot, rows);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		/* Only what parsing says; a cancel is not a reason. */
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+			ReThrowError(error);
+		reason = psprintf("its query does not work any more: %s", error->message);
+	}
+	PG_END_TRY();
+	return reason;
 }
 
 static void
@@ -252,7 +290,7 @@ clarify_section_state(PG_FUNCTION_ARGS)
 	{
 		SectionRow *row = list_nth(section_rows, i);
 
-		PutStateRow(rsinfo, row, ReasonOf(list_nth(sections, i), row, snapshot, rows));
+		PutStateRow(rsinfo, row, ReasonOrError(list_nth(sections, i), row, snapshot, rows));
 	}
 	SectionsRelease();
 	return (Datum) 0;

@@ -228,7 +228,7 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 	ScanKeyData key;
 	int			probed = 0;
 
-	Assert(!IsolationIsSerializable());
+	Assert(!IsolationIsSerializable() || !IsMVCCSnapshot(snapshot));
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));
 	scan = index_beginscan(reader->heap, reader->index, snapshot, 1, 0);
