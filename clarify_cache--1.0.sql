@@ -294,7 +294,7 @@ CREATE FUNCTION clarify_cache.section_state(
 	OUT cacheable bool,
 	OUT reason text)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'clarify_section_state' LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME', 'clarify_section_state' LANGUAGE C STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION clarify_cache.section_state() IS 'see the view clarify_cache.sections';
 
 CREATE VIEW clarify_cache.sections AS

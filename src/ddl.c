@@ -50,6 +50,7 @@
 #include "catalog/namespace.h"
 #include "change.h"
 #include "commands/event_trigger.h"
+#include "commands/extension.h"
 #include "ext_tables.h"
 #include "nodes/parsenodes.h"
 #include "table_shape.h"
@@ -241,7 +242,8 @@ clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 
 	/* A restore may have disabled our guards while it wrote the sections. */
-	if (HoldsRelation(ExtTablesGet()->section, ShareRowExclusiveLock))
+	if (!creating_extension &&
+		HoldsRelation(ExtTablesGet()->section, ShareRowExclusiveLock))
 		ChangeRecordDefinitions(ExtTablesGet()->section);
 
 	tables = ReadAttachedTables(SnapshotSelf, true, NULL);

@@ -269,7 +269,8 @@ CollationVersion(PGFunction function, Oid oid)
 
 /*
  * All that the payload depends on besides the data: an entry of another
- * server version or collation version, on a standby say, is not ours.
+ * server version or collation version, on a standby say, is not ours.  The ttl
+ * is part of it, or a shorter one would not hold for entries made before.
  */
 static uint64
 Fingerprint(const Section *section, List *collations)
@@ -278,9 +279,9 @@ Fingerprint(const Section *section, List *collations)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "%d|%s|%s|%d|%s", PAYLOAD_FORMAT,
+	appendStringInfo(&buf, "%d|%s|%s|%d|" INT64_FORMAT "|%s", PAYLOAD_FORMAT,
 					 GetConfigOption("server_version", false, false),
-					 section->name, section->single_row, section->query);
+					 section->name, section->single_row, section->ttl_us, section->query);
 	foreach(lc, collations)
 	{
 		Oid			collation = lfirst_oid(lc);
