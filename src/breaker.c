@@ -16,12 +16,24 @@
 #include "settings.h"
 #include "utils/timestamp.h"
 
+/* How long Redis has to answer others before it is in doubt: a share of the time-out. */
+#define DOUBT_SHARE 10
+#define MIN_DOUBT_US 1000
+
+/* How often to look whether it has. */
+#define DOUBT_POLL_US 100
+
+/* Is a try of this backend counted in breaker->tries? */
+static bool trying = false;
+
 void
 BreakerInit(Breaker *breaker)
 {
 	pg_atomic_init_u32(&breaker->failures, 0);
 	pg_atomic_init_u64(&breaker->open_until, 0);
 	pg_atomic_init_u64(&breaker->openings, 0);
+	pg_atomic_init_u32(&breaker->tries, 0);
+	pg_atomic_init_u64(&breaker->answered_at, 0);
 }
 
 /* When the recovery period that starts now will be over. */
@@ -42,27 +54,78 @@ BreakerPeriodIsOver(TimestampTz until, TimestampTz now)
 	return until <= now || until > BreakerPeriodEnd(now);
 }
 
+static void
+EndTry(Breaker *breaker)
+{
+	if (trying)
+		pg_atomic_fetch_sub_u32(&breaker->tries, 1);
+	trying = false;
+}
+
+/*
+ * With as many tries under way as failures would open the breaker: has Redis
+ * answered anybody lately, or does it in the moment that we can spare?
+ */
+static bool
+AnswersOthers(Breaker *breaker)
+{
+	int64		doubt = Max(MIN_DOUBT_US, setting_command_timeout * INT64CONST(1000) / DOUBT_SHARE);
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz now = start;
+
+	while ((TimestampTz) pg_atomic_read_u64(&breaker->answered_at) < now - doubt)
+	{
+		if (now - start >= doubt)
+			return false;
+		pg_usleep(DOUBT_POLL_US);
+		now = GetCurrentTimestamp();
+	}
+	return true;
+}
+
+/* Of all who come when the recovery period is over, one is let through. */
+static bool
+AdmitsProbe(Breaker *breaker, uint64 until)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return BreakerPeriodIsOver((TimestampTz) until, now) &&
+		pg_atomic_compare_exchange_u64(&breaker->open_until, &until,
+									   (uint64) BreakerPeriodEnd(now));
+}
+
 bool
 BreakerAdmits(Breaker *breaker)
 {
 	uint64		until = pg_atomic_read_u64(&breaker->open_until);
-	TimestampTz now;
+	uint32		others;
 
-	if (until == 0)
-		return true;
-
-	now = GetCurrentTimestamp();
-	if (!BreakerPeriodIsOver((TimestampTz) until, now))
+	EndTry(breaker);			/* one that an error has left */
+	if (until != 0 && !AdmitsProbe(breaker, until))
 		return false;
 
-	/* Of all who come now, the one that wins this is the probe. */
-	return pg_atomic_compare_exchange_u64(&breaker->open_until, &until,
-										  (uint64) BreakerPeriodEnd(now));
+	others = pg_atomic_fetch_add_u32(&breaker->tries, 1);
+	trying = true;
+	if (until == 0 && others >= (uint32) setting_breaker_failures && !AnswersOthers(breaker))
+	{
+		EndTry(breaker);
+		return false;
+	}
+	return true;
+}
+
+void
+BreakerAbandon(Breaker *breaker)
+{
+	EndTry(breaker);
 }
 
 void
 BreakerSuccess(Breaker *breaker)
 {
+	EndTry(breaker);
+	pg_atomic_write_u64(&breaker->answered_at, (uint64) GetCurrentTimestamp());
+
 	/* Nearly always there is nothing to change: leave the cache line alone. */
 	if (pg_atomic_read_u32(&breaker->failures) != 0)
 		pg_atomic_write_u32(&breaker->failures, 0);
@@ -80,6 +143,7 @@ BreakerFailure(Breaker *breaker, const char *why)
 	uint32		failures = pg_atomic_add_fetch_u32(&breaker->failures, 1);
 	uint64		closed = 0;
 
+	EndTry(breaker);
 	if (failures < (uint32) setting_breaker_failures)
 		return;
 

@@ -10,9 +10,14 @@
  * another recovery period, because the caller that is let through moves the
  * end of the period forward before it tries.
  *
+ * Closed, it still lets no more callers try at once than failures would open
+ * it, unless Redis has just answered somebody.  Else every backend could wait
+ * out a time-out before the first of them has reported its own.
+ *
  * The same struct and the same code serve all backends from shared memory
  * when the library is preloaded, and one backend from its own memory when
- * not.  Nothing here blocks or raises.  Opening and closing are logged to the
+ * not.  Nothing here raises, and nothing blocks but for the moment that
+ * BreakerAdmits may take to see whether Redis answers others.  Opening and closing are logged to the
  * server's log, once each.
  *
  *-------------------------------------------------------------------------
@@ -37,6 +42,8 @@ typedef struct Breaker
 	pg_atomic_uint32 failures;	/* in a row */
 	pg_atomic_uint64 open_until;	/* TimestampTz; 0 when closed */
 	pg_atomic_uint64 openings;	/* times it opened, for the stats */
+	pg_atomic_uint32 tries;		/* under way */
+	pg_atomic_uint64 answered_at;	/* TimestampTz of the last success */
 } Breaker;
 
 typedef struct BreakerInfo
@@ -52,13 +59,18 @@ extern void BreakerInit(Breaker *breaker);
 
 /*
  * May the caller try Redis now?  If true, it must report the end of the try
- * with one of the two calls below (an error that jumps counts as nothing).
+ * with one of the three calls below.  BreakerAbandon is for an error that
+ * jumped, which says nothing about Redis; it does nothing outside a try.
  */
 extern bool BreakerAdmits(Breaker *breaker);
 
 extern void BreakerSuccess(Breaker *breaker);
+extern void BreakerAbandon(Breaker *breaker);
 
-/* why: for the log, when this failure opens the breaker; without secrets. */
+/*
+ * Also for failures outside a try, of what was sent without waiting.  why: for
+ * the log, when this failure opens the breaker; without secrets.
+ */
 extern void BreakerFailure(Breaker *breaker, const char *why);
 
 /* Is it closed?  For what never probes: fills and UNLINKs.  Changes nothing. */

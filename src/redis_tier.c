@@ -8,8 +8,9 @@
  * to it.  Whatever comes back that is not an authentic entry of the version
  * and definition that was asked for is a miss.
  *
- * Each try ends in exactly one of BreakerSuccess and BreakerFailure; an error
- * that jumps (a cancel) is neither, since it says nothing about Redis.
+ * Each try ends in exactly one of BreakerSuccess, BreakerFailure and, at the end
+ * of the transaction, BreakerAbandon: an error that jumps (a cancel) says
+ * nothing about Redis.
  *
  *-------------------------------------------------------------------------
  */
@@ -380,4 +381,5 @@ void
 RedisTierAtEndOfXact(void)
 {
 	RedisConnAtEndOfXact();
+	BreakerAbandon(&Shared()->breaker);
 }

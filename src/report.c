@@ -39,8 +39,6 @@ static const StatsCounter stats_order[STATS_NUM_COUNTERS] = {
 static uint64
 ReadCounter(int slot, StatsCounter counter)
 {
-	if (slot == STATS_NO_SLOT)
-		return 0;
 	return pg_atomic_read_u64(&Shared()->stats.sections[slot].counters[counter]);
 }
 
@@ -60,7 +58,12 @@ clarify_section_stats(PG_FUNCTION_ARGS)
 
 		values[0] = CStringGetTextDatum(row->name);
 		for (int i = 0; i < STATS_NUM_COUNTERS; i++)
-			values[1 + i] = Int64GetDatum((int64) ReadCounter(slot, stats_order[i]));
+		{
+			/* No slot was left to count in: unknown, not zero. */
+			nulls[1 + i] = slot == STATS_NO_SLOT;
+			if (!nulls[1 + i])
+				values[1 + i] = Int64GetDatum((int64) ReadCounter(slot, stats_order[i]));
+		}
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

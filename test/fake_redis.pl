@@ -25,6 +25,8 @@
 #						nested, integers (an array of them)
 #	huge KIND			a header that announces a bulk, or an array, of 2 GB
 #	extra_reply			the reply comes twice
+#	extra_later MS		... and the second time after MS milliseconds
+#	deaf				after the reply, nothing more is read until the mode changes
 #	wrong_key			MGET and GET answer with another user's value
 #	swap				MGET answers with its values one place on
 #	old					MGET and GET answer with the first value ever SET
@@ -79,7 +81,8 @@ if ($opt{'port-file'})
 	rename "$opt{'port-file'}.new", $opt{'port-file'} or die $!;
 }
 
-my %store;    # key => [value, expiry or 0, first value]
+my %store;    # key => [value, expiry or 0]
+my %first;    # key => the first value ever SET, also if it was deleted
 my %clients;  # fileno => { number, socket, in, out => [[due, bytes, close]], authorized }
 my $connections = 0;
 my ($mode, $on, $argument) = ('normal', undef, '');
@@ -132,7 +135,7 @@ sub values_for
 {
 	my @keys = @_;
 	return map { other_value($_) } @keys if $mode eq 'wrong_key';
-	return map { $store{$_} && $store{$_}[2] } @keys if $mode eq 'old';
+	return @first{@keys} if $mode eq 'old';
 	my @values = map { value($_) } @keys;
 	push @values, shift @values if $mode eq 'swap';
 	return @values;
@@ -160,8 +163,8 @@ sub reply
 	{
 		my ($key, $value, %how) = @args;
 		my $ms = $how{PX} // $how{px};
-		$store{$key} = [ $value, $ms ? time + $ms / 1000 : 0, $store{$key} ? $store{$key}[2] : $value ]
-		  unless $mode eq 'forget';
+		$first{$key} //= $value;
+		$store{$key} = [ $value, $ms ? time + $ms / 1000 : 0 ] unless $mode eq 'forget';
 		return "+OK\r\n";
 	}
 	return ':' . (grep { defined delete $store{$_} } @args) . "\r\n"
@@ -224,6 +227,16 @@ sub answer
 		$send->(0, $argument eq 'array' ? "*2147483647\r\n" : '*' . @args . "\r\n\$2147483647\r\n");
 	}
 	elsif ($mode eq 'extra_reply') { $send->(0, $reply . $reply) }
+	elsif ($mode eq 'extra_later')
+	{
+		$send->(0, $reply);
+		$send->($now + $argument / 1000, $reply);
+	}
+	elsif ($mode eq 'deaf')
+	{
+		$send->(0, $reply);
+		$client->{deaf} = 1;
+	}
 	else { $send->(0, $reply) }
 }
 
@@ -284,7 +297,8 @@ note({ number => 0 }, 'LISTEN', $$);
 while (1)
 {
 	read_mode();
-	my $select = IO::Select->new(map { $_->{socket} } values %clients);
+	my @heard = grep { $mode ne 'deaf' || !$_->{deaf} } values %clients;
+	my $select = IO::Select->new(map { $_->{socket} } @heard);
 	$select->add($listener) unless $mode eq 'slow_accept';
 	# Look for a new mode and for replies that are due, even if all is quiet.
 	my $quiet = !grep { @{ $_->{out} } } values %clients;

@@ -413,7 +413,13 @@ sub url
 }
 
 sub command { my ($self, @words) = @_; return ClarifyTest::redis_command($self->address, @words); }
-sub entries { my ($self) = @_; return sort @{ $self->command('KEYS', '*') }; }
+sub entries
+{
+	my ($self) = @_;
+	my @keys = sort @{ $self->command('KEYS', '*') };
+	return @keys;
+}
+
 sub get { my ($self, $key) = @_; return $self->command('GET', $key); }
 sub put { my ($self, $key, $value) = @_; return $self->command('SET', $key, $value); }
 

@@ -1,0 +1,95 @@
+/*
+ * What the measurements call.  Needs Clarify's schema and people; mean_us() for
+ * what is in a database without the extension as well.
+ */
+
+-- The same five queries, as one would write them by hand.
+CREATE FUNCTION by_hand(person uuid, current_session uuid DEFAULT NULL) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	u json;
+	d json;
+	p json;
+	s json;
+	r json;
+BEGIN
+	SELECT row_to_json(t) INTO u FROM (
+		SELECT name, tier, total_reflections, total_clarify_sessions
+		FROM users WHERE id = person) t;
+	SELECT coalesce(json_agg(t), '[]') INTO d FROM (
+		SELECT id, title, description, status, category
+		FROM dreams WHERE user_id = person AND status = 'active'
+		ORDER BY updated_at DESC, id LIMIT 5) t;
+	SELECT coalesce(json_agg(t), '[]') INTO p FROM (
+		SELECT id, user_id, pattern_type, content, strength
+		FROM clarify_patterns WHERE user_id = person AND strength >= 3
+		ORDER BY strength DESC, id LIMIT 10) t;
+	SELECT coalesce(json_agg(t), '[]') INTO s FROM (
+		SELECT id, title, created_at, message_count
+		FROM clarify_sessions WHERE user_id = person AND status = 'active'
+			AND id IS DISTINCT FROM current_session
+		ORDER BY last_message_at DESC, id LIMIT 3) t;
+	SELECT coalesce(json_agg(t), '[]') INTO r FROM (
+		SELECT id, tone, created_at
+		FROM reflections WHERE user_id = person
+		ORDER BY created_at DESC, id LIMIT 3) t;
+	RETURN json_build_object('user', u, 'dreams', d, 'patterns', p, 'sessions', s, 'reflections', r);
+END $$;
+
+-- Mean time of a call for the first people, several times over, each call a
+-- statement with a snapshot of its own.
+CREATE FUNCTION mean_us(call text, people int, rounds int) RETURNS numeric
+LANGUAGE plpgsql AS $$
+DECLARE
+	ids uuid[] := (SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, people) n);
+	person uuid;
+	start timestamptz;
+BEGIN
+	CASE call
+	WHEN 'context' THEN
+		FOREACH person IN ARRAY ids LOOP PERFORM clarify_context(person); END LOOP;
+		start := clock_timestamp();
+		FOR i IN 1..rounds LOOP
+			FOREACH person IN ARRAY ids LOOP PERFORM clarify_context(person); END LOOP;
+		END LOOP;
+	WHEN 'by hand' THEN
+		FOREACH person IN ARRAY ids LOOP PERFORM by_hand(person); END LOOP;
+		start := clock_timestamp();
+		FOR i IN 1..rounds LOOP
+			FOREACH person IN ARRAY ids LOOP PERFORM by_hand(person); END LOOP;
+		END LOOP;
+	END CASE;
+	RETURN round(extract(epoch FROM clock_timestamp() - start) * 1e6 / (rounds * people), 2);
+END $$;
+
+-- Mean time of a call that finds entries of another version, builds and fills.
+CREATE PROCEDURE mean_miss_us(people int, rounds int, INOUT us numeric)
+LANGUAGE plpgsql AS $$
+DECLARE
+	ids uuid[] := (SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, people) n);
+	person uuid;
+	start timestamptz;
+BEGIN
+	us := 0;
+	FOR i IN 1..rounds LOOP
+		PERFORM clarify_cache.invalidate_all();
+		COMMIT;
+		start := clock_timestamp();
+		FOREACH person IN ARRAY ids LOOP PERFORM clarify_context(person); END LOOP;
+		us := us + extract(epoch FROM clock_timestamp() - start) * 1e6;
+	END LOOP;
+	us := round(us / (rounds * people), 2);
+END $$;
+
+-- How long one call takes, in ms.
+CREATE FUNCTION call_ms(person uuid) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	start timestamptz := clock_timestamp();
+BEGIN
+	PERFORM clarify_context(person);
+	RETURN round(extract(epoch FROM clock_timestamp() - start) * 1e3, 2);
+END $$;
+
+-- A million rows of a thousand people.
+CREATE TABLE bulk (id int PRIMARY KEY, user_id uuid NOT NULL, n int NOT NULL DEFAULT 0);
+INSERT INTO bulk SELECT i, md5('user ' || (1 + i % 1000))::uuid FROM generate_series(1, 1000000) i;
