@@ -108,7 +108,7 @@ install_packages() {
 
 # Never returns in the checkout; returns in the copy, as an ordinary user.
 enter() {
-	local user drop=()
+	local user script drop=()
 
 	if [ "$source_dir" = "${CLARIFY_TMP:-}/src" ]; then
 		tmp=$CLARIFY_TMP
@@ -118,6 +118,10 @@ enter() {
 		cd "$source_dir"
 		return
 	fi
+
+	# Where in the tree the script is, to find it in the copy.
+	script=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+	script=${script#"$source_dir/"}
 
 	# Not in $TMPDIR: the path of a socket has room for 107 bytes only.
 	tmp=$(mktemp -d /tmp/clarify.XXXXXX)
@@ -140,7 +144,7 @@ enter() {
 	cd /
 	exec "${drop[@]}" env -i PATH="$PATH" HOME="$tmp" TMPDIR="$tmp/tmp" LC_ALL=C.UTF-8 \
 		CLARIFY_TMP="$tmp" CLARIFY_KEEP="${CLARIFY_KEEP:-}" PG_CONFIG="$(find_server)" \
-		bash "$tmp/src/test/$(basename "$0")" "$@"
+		bash "$tmp/src/$script" "$@"
 }
 
 works_here() { [[ $(readlink "/proc/$1/cwd")/ == "$tmp"/* ]]; }

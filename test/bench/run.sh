@@ -9,9 +9,6 @@
 
 # shellcheck source=test/lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-# lib.sh starts "test/$(basename "$0")" again from the copy.
-basename() { [ "$1" = "$0" ] && echo bench/run.sh || command basename "$@"; }
 enter "$@"
 
 rounds=${1:-5}
@@ -37,6 +34,7 @@ set_redis_url() {
 
 prepare() {
 	say "building with $("$PG_CONFIG" --version)"
+	# shellcheck disable=SC2119	# our arguments are not for make
 	build
 	# shellcheck disable=SC2046	# words
 	run gcc -O2 -o "$tmp/mget" test/bench/mget.c $(pkg-config --cflags --libs hiredis 2>/dev/null || echo -lhiredis)
@@ -92,7 +90,7 @@ measure_hits() {
 	local hit raw
 	hit=$(median <"$tmp/hit") raw=$(median <"$tmp/raw")
 	row 'Redis hit / raw MGET, us' "$hit" "$raw" \
-		"+$(awk -v a="$hit" -v b="$raw" 'BEGIN { printf "%.1f", a - b }')" '<= +30 us'
+		"$(awk -v a="$hit" -v b="$raw" 'BEGIN { printf "%+.1f", a - b }')" '<= +30 us'
 }
 
 measure_builds() {
@@ -185,6 +183,7 @@ measure_frozen() {
 				echo "SELECT call_ms(md5('user $j')::uuid);"
 			done | psql -X -q -A -t -d cached >>"$tmp/calls" &
 		done
+		# shellcheck disable=SC2046	# words
 		wait $(jobs -p)
 		signal_redis CONT
 		maximum <"$tmp/calls" >>"$tmp/frozen"
@@ -211,7 +210,7 @@ measure_frozen() {
 		tail -n 1 "$tmp/out" >>"$tmp/open"
 	done
 	row 'frozen Redis: a try in a warm backend, ms' "$(median <"$tmp/calls")" 25 \
-		"+$(awk -v a="$(maximum <"$tmp/calls")" 'BEGIN { printf "%.1f", a - 25 }')" '<= +5 ms (the slowest)'
+		"$(awk -v a="$(maximum <"$tmp/calls")" 'BEGIN { printf "%+.1f", a - 25 }')" '<= +5 ms (the slowest)'
 	row 'frozen Redis: with the breaker open, ms' "$(median <"$tmp/open")" '' '' ''
 }
 
