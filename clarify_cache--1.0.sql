@@ -270,6 +270,11 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'clarify_invalidate_all' LANGUAGE C STRICT;
 COMMENT ON FUNCTION clarify_cache.invalidate_all() IS 'make everything cached outdated, when this transaction commits';
 
+CREATE FUNCTION clarify_cache.compact()
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'clarify_compact' LANGUAGE C STRICT;
+COMMENT ON FUNCTION clarify_cache.compact() IS 'fold the rows of clarify_cache.version; changes no version, waits for nobody; returns how many rows there are less';
+
 --
 -- The context
 --
@@ -353,4 +358,4 @@ REVOKE EXECUTE ON FUNCTION clarify_cache.attach(regclass, name),
 	clarify_cache.detach(regclass), clarify_cache.repair(),
 	clarify_cache.add_section(text, text, interval, bool, int),
 	clarify_cache.drop_section(text), clarify_cache.invalidate(uuid),
-	clarify_cache.invalidate_all(), clarify_cache.setup(regnamespace) FROM PUBLIC;
+	clarify_cache.invalidate_all(), clarify_cache.compact(), clarify_cache.setup(regnamespace) FROM PUBLIC;

@@ -4,7 +4,8 @@
  *	  Rows of clarify_cache.version: reading them under a snapshot, adding
  *	  tokens to them in the running transaction.
  *
- * version.c says why equal versions mean equal data.
+ * version.c says why equal versions mean equal data, version_write.c why no
+ * token gets lost.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +16,13 @@
 
 #include "nodes/pg_list.h"
 #include "user_key.h"
+
+/* Attributes of clarify_cache.version; the first three are its index's. */
+#define ANUM_KEY_HASH	1
+#define ANUM_TABLE_ID	2
+#define ANUM_KIND		3
+#define ANUM_TOKEN		4
+#define VERSION_NATTS	4
 
 /* What a row is about.  All but the last have key_hash USER_KEY_HASH_TABLE. */
 #define VERSION_COVERAGE	'c' /* the table is watched, from here on */
@@ -71,6 +79,9 @@ extern void VersionClose(VersionReader *reader);
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
 
+/* Can this index answer for every snapshot that this transaction may have? */
+extern bool VersionIndexIsUsable(Relation index);
+
 /* Sum up a table's table-level rows.  Pure. */
 extern void VersionOfTable(const VersionRows *rows, Oid table_id,
 						   TableVersion *version);
@@ -96,5 +107,13 @@ extern void VersionInsert(VersionWriter *writer, char kind, Oid table_id);
  * holds a lock on the table that keeps writers and DDL out.
  */
 extern void VersionDelete(VersionWriter *writer, Oid table_id, bool everything);
+
+/*
+ * Fold the rows of each key that has several, as far as nobody is at them.
+ * Changes no version, waits for nobody.  Returns how many rows there are less.
+ * Only at READ COMMITTED; afterwards the transaction must not trust its own
+ * view of versions.
+ */
+extern int64 VersionCompact(VersionWriter *writer);
 
 #endif							/* CLARIFY_VERSION_H */

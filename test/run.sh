@@ -107,6 +107,7 @@ if [ "$suite" != tap ]; then
 		clarify_cache.redis_url = '$(redis_url)'
 		wal_level = logical
 		max_prepared_transactions = 10
+		autovacuum = off	# it takes locks, and invalidates, when it likes
 		statement_timeout = '5min'	# so that a test that hangs ends
 	CONF
 fi
