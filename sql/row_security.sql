@@ -124,7 +124,24 @@ ALTER ROLE regress_server BYPASSRLS;
 SET ROLE regress_server;
 SELECT look(u(10), plain => :plain);
 RESET ROLE;
+-- what a policy calls runs under the caller's search_path, as in a plain query
+CREATE SCHEMA helpers;
+CREATE TABLE helpers.members (user_id uuid);
+INSERT INTO helpers.members VALUES (u(10));
+CREATE FUNCTION helpers.is_member(x uuid) RETURNS bool LANGUAGE plpgsql STABLE AS
+	'BEGIN RETURN EXISTS (SELECT FROM members m WHERE m.user_id = x); END';
+GRANT USAGE ON SCHEMA helpers TO regress_person;
+GRANT SELECT ON helpers.members TO regress_person;
+ALTER POLICY seen ON things USING (helpers.is_member(user_id));
+SET ROLE regress_person;
+SET search_path = public, helpers;
+SELECT look(u(10), plain => :plain);
+SELECT clarify_context(u(10));
+RESET search_path;
+SELECT clarify_context(u(10));
+RESET ROLE;
 SELECT clear();
 DROP TABLE things;
+DROP SCHEMA helpers CASCADE;
 DROP OWNED BY regress_person, regress_server;
 DROP ROLE regress_person, regress_server;

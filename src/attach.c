@@ -69,7 +69,7 @@ NameIsTaken(Relation rel, const char *name)
 }
 
 static void
-PutTrigger(Relation rel, const char *name, const char *function, bool row, bool before,
+PutTrigger(Relation rel, const char *name, Oid function, bool row, bool before,
 		   int16 events, List *args)
 {
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
@@ -86,13 +86,13 @@ PutTrigger(Relation rel, const char *name, const char *function, bool row, bool 
 	stmt->trigname = pstrdup(name);
 	stmt->relation = makeRangeVar(get_namespace_name(RelationGetNamespace(rel)),
 								  pstrdup(RelationGetRelationName(rel)), -1);
-	stmt->funcname = list_make2(makeString(CLARIFY_SCHEMA), makeString(pstrdup(function)));
+	stmt->funcname = list_make1(makeString(get_func_name(function)));
 	stmt->args = args;
 	stmt->row = row;
 	stmt->timing = before ? TRIGGER_TYPE_BEFORE : TRIGGER_TYPE_AFTER;
 	stmt->events = events;
 	CreateTriggerFiringOn(stmt, NULL, RelationGetRelid(rel), InvalidOid, InvalidOid,
-						  InvalidOid, InvalidOid, InvalidOid, NULL, false, false,
+						  InvalidOid, function, InvalidOid, NULL, false, false,
 						  TRIGGER_FIRES_ALWAYS);
 	CommandCounterIncrement();
 }
@@ -103,7 +103,7 @@ PutMarkTrigger(Oid relid, bool lenient)
 	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
 
 	if (!HasMarkTrigger(rel) && !(lenient && NameIsTaken(rel, MARK_TRIGGER_NAME)))
-		PutTrigger(rel, MARK_TRIGGER_NAME, "mark_change", false, true,
+		PutTrigger(rel, MARK_TRIGGER_NAME, ExtTablesRequire()->mark_change, false, true,
 				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
 				   TRIGGER_TYPE_TRUNCATE, NIL);
 	relation_close(rel, NoLock);
@@ -117,7 +117,7 @@ PutTrackTrigger(Oid root, const char *key_column)
 	List	   *args = key_column == NULL ? NIL :
 		list_make1(makeString(pstrdup(key_column)));
 
-	PutTrigger(rel, TRACK_TRIGGER_NAME, "track_change", true, false,
+	PutTrigger(rel, TRACK_TRIGGER_NAME, ExtTablesRequire()->track_change, true, false,
 			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, args);
 	relation_close(rel, NoLock);
 }
@@ -162,10 +162,10 @@ PutGuards(Oid relid)
 		truncate |= strcmp(trigger->tgname, GUARD_TRUNCATE_NAME) == 0;
 	}
 	if (!row)
-		PutTrigger(rel, GUARD_ROW_NAME, "guard_own_table", true, true,
+		PutTrigger(rel, GUARD_ROW_NAME, ExtTablesRequire()->guard_own_table, true, true,
 				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, NIL);
 	if (!truncate)
-		PutTrigger(rel, GUARD_TRUNCATE_NAME, "guard_own_table", false, true,
+		PutTrigger(rel, GUARD_TRUNCATE_NAME, ExtTablesRequire()->guard_own_table, false, true,
 				   TRIGGER_TYPE_TRUNCATE, NIL);
 	table_close(rel, NoLock);
 }

@@ -19,6 +19,7 @@
 /* How long Redis has to answer others before it is in doubt: a share of the time-out. */
 #define DOUBT_SHARE 10
 #define MIN_DOUBT_US 1000
+#define MAX_DOUBT_US 5000
 
 /* How often to look whether it has. */
 #define DOUBT_POLL_US 100
@@ -69,7 +70,8 @@ EndTry(Breaker *breaker)
 static bool
 AnswersOthers(Breaker *breaker)
 {
-	int64		doubt = Max(MIN_DOUBT_US, setting_command_timeout * INT64CONST(1000) / DOUBT_SHARE);
+	int64		share = setting_command_timeout * INT64CONST(1000) / DOUBT_SHARE;
+	int64		doubt = Min(MAX_DOUBT_US, Max(MIN_DOUBT_US, share));
 	TimestampTz start = GetCurrentTimestamp();
 	TimestampTz now = start;
 

@@ -23,12 +23,15 @@
 #include "executor/spi.h"
 #include "pin.h"
 #include "privilege.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 void
 BuildBegin(BuildState *state)
 {
 	state->result_context = CurrentMemoryContext;
+	state->search_path = pstrdup(GetConfigOption("search_path", false, false));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	state->nest_level = PinSettings();
@@ -85,20 +88,56 @@ CopyResult(MemoryContext context, Size *len)
 	return copy;
 }
 
+/*
+ * Can executing the plan run other people's code?  A policy's functions can,
+ * or those of a view that has taken a table's place.
+ */
+static bool
+RunsForeignCode(Section *section)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(SectionPlan(section)));
+
+	return section->fault != NULL || !source->is_valid || source->dependsOnRLS;
+}
+
+/*
+ * Plan under the pinned search_path, so that the query's names mean what they
+ * should; execute under the caller's, under which such code would run in a
+ * plain query.
+ */
+static void
+ExecuteAsCaller(BuildState *state, Section *section, Datum *values)
+{
+	Portal		portal = SPI_cursor_open(NULL, SectionPlan(section), values, NULL, true);
+
+	PinSetting("search_path", state->search_path);
+	SPI_cursor_fetch(portal, true, 1);
+	PinSearchPath();
+	SPI_cursor_close(portal);
+}
+
+/* Read-only: under the active snapshot, whatever has happened since. */
+static void
+Execute(Section *section, Datum *values)
+{
+	int			code = SPI_execute_plan(SectionPlan(section), values, NULL, true, 1);
+
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+}
+
 char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
 {
 	Datum		values[1] = {UserKeyDatum(user)};
 	char	   *payload;
-	int			code;
 
 	if (section->analyzed)
 		RequireSchemaUsage(section);
-
-	/* Read-only: under the active snapshot, whatever has happened since. */
-	code = SPI_execute_plan(SectionPlan(section), values, NULL, true, 1);
-	if (code != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	if (RunsForeignCode(section))
+		ExecuteAsCaller(state, section, values);
+	else
+		Execute(section, values);
 
 	payload = CopyResult(state->result_context, len);
 	SPI_freetuptable(SPI_tuptable);
@@ -106,17 +145,19 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 }
 
 bool
-BuildGuardRows(VersionReader *reader, VersionRows *now)
+BuildGuardRows(VersionRows *now)
 {
+	VersionReader reader;
 	Snapshot	snapshot;
 	bool		ok;
 
 	/* No snapshot can be taken while a parallel query runs. */
-	if (IsInParallelMode())
+	if (IsInParallelMode() || !VersionOpen(&reader))
 		return false;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	ok = VersionProbe(reader, snapshot, USER_KEY_HASH_TABLE, now);
+	ok = VersionProbe(&reader, snapshot, USER_KEY_HASH_TABLE, now);
 	UnregisterSnapshot(snapshot);
+	VersionClose(&reader);
 	return ok;
 }
 

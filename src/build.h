@@ -21,6 +21,7 @@
 typedef struct BuildState
 {
 	MemoryContext result_context;	/* where payloads go */
+	char	   *search_path;	/* the caller's */
 	int			nest_level;
 } BuildState;
 
@@ -37,17 +38,19 @@ extern char *BuildSection(BuildState *state, Section *section,
 						  const UserKey *user, Size *len);
 
 /*
- * The fill guard: may what was built under `rows`, the table-level rows of the
- * caller's snapshot, be put into the cache?  `now` are the table-level rows of
- * a snapshot that BuildGuardRows took after the build.
+ * The fill guard, first half: take a fresh snapshot and read the table-level
+ * rows under it.  False if that can't be had: in parallel mode, if
+ * clarify_cache.version is locked, or if too many row versions are met.
+ */
+extern bool BuildGuardRows(VersionRows *now);
+
+/*
+ * Second half: may what was built under `rows`, the table-level rows of the
+ * caller's snapshot, be put into the cache?  `now` are the rows that
+ * BuildGuardRows read after the build.  Not if they tell of a change, nor if
+ * the transaction is older than the section's ttl.
  */
 extern bool BuildMayFill(const Section *section, const VersionRows *rows,
 						 const VersionRows *now);
-
-/*
- * Take a fresh snapshot and read the table-level rows under it.  False if that
- * can't be had.
- */
-extern bool BuildGuardRows(VersionReader *reader, VersionRows *now);
 
 #endif							/* CLARIFY_BUILD_H */

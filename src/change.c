@@ -200,8 +200,12 @@ NoteUser(Oid table_id, const UserKey *user)
 static void
 WriteAtOnce(char kind, Oid table_id, int64 key_hash)
 {
-	VersionWriter *writer = VersionBeginWrite();
+	VersionWriter *writer;
 
+	if (ExtTablesGet() == NULL ||
+		(table_id != ExtTablesGet()->section && !TableIsAttached(table_id)))
+		return;
+	writer = VersionBeginWrite();
 	VersionAddToken(writer, kind, table_id, key_hash);
 	VersionEndWrite(writer);
 	CommandCounterIncrement();
@@ -246,6 +250,14 @@ ChangeRecordUser(Oid table_id, const UserKey *user)
 	last_hash = user->hash;
 }
 
+bool
+ChangeConcernsAll(Oid table_id)
+{
+	TableChange *table = FindTable(table_id);
+
+	return table != NULL && table->whole && !written;
+}
+
 void
 ChangeRecordDefinitions(Oid section_table_id)
 {
@@ -266,15 +278,50 @@ AnyTokens(void)
 	return false;
 }
 
+/*
+ * Anybody may create a trigger with our functions on a table of their own.
+ * Nobody reads its tokens, so they are not written.
+ */
+static void
+ForgetUnattached(void)
+{
+	Oid			section_table = ExtTablesRequire()->section;
+
+	for (int i = 0; i < ntable_changes; i++)
+	{
+		TableChange *table = &table_changes[i];
+
+		if ((table->whole || table->nusers > 0) &&
+			table->table_id != section_table && !TableIsAttached(table->table_id))
+		{
+			table->whole = false;
+			table->nusers = 0;
+		}
+	}
+}
+
 /* Write the tokens of everything noted. */
 static void
 WriteTokens(void)
 {
 	VersionWriter *writer;
 
-	if (!AnyTokens() || ExtTablesGet() == NULL)
+	if (!AnyTokens())
 		return;
+	if (ExtTablesGet() == NULL)
+	{
+		/* Dropped in this transaction, then; else the tokens would be lost. */
+		if (ExtTablesAreMisplaced())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("objects of extension \"%s\" are not in their place", CLARIFY_EXTENSION),
+					 errhint("Undo the renaming, or drop and create the extension.")));
+		return;
+	}
 
+	ForgetUnattached();
+	if (!AnyTokens())
+		return;
 	writer = VersionBeginWrite();
 	for (int i = 0; i < ntable_changes; i++)
 	{
@@ -284,8 +331,10 @@ WriteTokens(void)
 	}
 	for (int i = 0; i < nchanged; i++)
 	{
+		TableChange *table = FindTable(changed[i].table_id);
+
 		/* A whole-table bump makes the users' own tokens needless. */
-		if (!FindTable(changed[i].table_id)->whole)
+		if (!table->whole && table->nusers > 0)
 			VersionAddToken(writer, VERSION_USER, changed[i].table_id,
 							changed[i].user.hash);
 	}

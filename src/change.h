@@ -43,6 +43,9 @@ extern bool ChangeAllMarked(void);
 extern void ChangeRecordUser(Oid table_id, const UserKey *user);
 extern void ChangeRecordTable(Oid table_id);
 
+/* Is it noted that every user of the table is concerned?  Then all is said. */
+extern bool ChangeConcernsAll(Oid table_id);
+
 /*
  * The definitions of sections change: the commit adds a token for the table
  * clarify_cache.section, which ends what backends remember, and this

@@ -60,8 +60,6 @@ typedef struct ContextCall
 	Snapshot	snapshot;
 	UserKey		user;
 	BypassReason bypass;		/* of all sections */
-	bool		reader_open;
-	VersionReader reader;
 	VersionRows tables;			/* table-level rows under the snapshot */
 	VersionRows mine;			/* the user's */
 	bool		redis_answered;
@@ -73,18 +71,25 @@ typedef struct ContextCall
 static void
 ReadVersions(ContextCall *call)
 {
+	VersionReader reader;
+
 	call->bypass = BypassReasonOfCall(call->snapshot);
 	if (call->bypass != BYPASS_NONE)
 		return;
-	if (!VersionOpen(&call->reader))
+	if (!VersionOpen(&reader))
 	{
 		call->bypass = BYPASS_LOCKED;
 		return;
 	}
-	call->reader_open = true;
-	if (!VersionProbe(&call->reader, call->snapshot, USER_KEY_HASH_TABLE, &call->tables) ||
-		!VersionProbe(&call->reader, call->snapshot, call->user.hash, &call->mine))
+	if (!VersionProbe(&reader, call->snapshot, USER_KEY_HASH_TABLE, &call->tables) ||
+		!VersionProbe(&reader, call->snapshot, call->user.hash, &call->mine))
 		call->bypass = BYPASS_HISTORY;
+
+	/*
+	 * Not kept open: a build may wait for a table, and whoever holds that may
+	 * wait for DDL on this one, which would wait for us.
+	 */
+	VersionClose(&reader);
 }
 
 /* Is every table of the section covered, without a hole, and not ours to doubt? */
@@ -221,6 +226,23 @@ BuildMissing(ContextCall *call)
 		BuildEnd(&state);
 }
 
+/*
+ * Has this transaction changed a table of the section by now?  What a policy
+ * calls may have done so in the middle of the builds.
+ */
+static bool
+IsMarked(const Section *section)
+{
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		if (ChangeIsMarked(lfirst_oid(lc)))
+			return true;
+	}
+	return ChangeAllMarked();
+}
+
 /* When the entry of a section built now expires, spread by the jitter. */
 static TimestampTz
 ExpiryOf(const Section *section)
@@ -250,10 +272,10 @@ FillTiers(ContextCall *call)
 
 		if (!item->built || item->bypass != BYPASS_NONE)
 			continue;
-		if (!guarded && !BuildGuardRows(&call->reader, &now))
+		if (!guarded && !BuildGuardRows(&now))
 			return;
 		guarded = true;
-		if (!SectionIsCurrent(item->section) ||
+		if (!SectionIsCurrent(item->section) || IsMarked(item->section) ||
 			!BuildMayFill(item->section, &call->tables, &now))
 			continue;
 		tier_item = MakeTierItem(call, item, &items[nitems++]);
@@ -330,8 +352,6 @@ GetContext(ContextCall *call, const char *current_session)
 	FillTiers(call);
 	result = Assemble(call, current_session);
 	SectionsRelease();
-	if (call->reader_open)
-		VersionClose(&call->reader);
 	return result;
 }
 

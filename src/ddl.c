@@ -161,7 +161,7 @@ ForgetDroppedTable(Oid table_id)
 
 /* What does the DDL command that ends now mean for this table? */
 static void
-JudgeTable(const AttachedTable *table, bool covered, Node *parsetree)
+JudgeTable(const AttachedTable *table, const TableVersion *version, Node *parsetree)
 {
 	Oid			root = table->table_id;
 	List	   *tree;
@@ -172,7 +172,12 @@ JudgeTable(const AttachedTable *table, bool covered, Node *parsetree)
 		return;
 	}
 
-	if (!covered)
+
+	/*
+	 * One hole is as good as many.  One that we see stays: only repair() takes
+	 * it away, and the locks that we hold keep that out.
+	 */
+	if (!version->covered || version->has_hole)
 		return;
 
 	tree = PartitionTree(root, NoLock);
@@ -193,7 +198,7 @@ JudgeTable(const AttachedTable *table, bool covered, Node *parsetree)
 	}
 }
 
-/* The table-level rows as of now; all tables count as covered if it is locked. */
+/* The table-level rows as of now; false if they can't be read. */
 static bool
 ReadTableRows(VersionRows *rows)
 {
@@ -238,6 +243,12 @@ clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 	bool		known;
 	ListCell   *lc;
 
+	if (ExtTablesAreMisplaced())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("objects of extension \"%s\" can't be renamed, moved or dropped", CLARIFY_EXTENSION),
+				 errdetail("Changes of attached tables could not be recorded."),
+				 errhint("Use DROP EXTENSION to remove them all.")));
 	if (ExtTablesGet() == NULL)
 		PG_RETURN_VOID();
 
@@ -257,7 +268,9 @@ clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 		TableVersion version;
 
 		VersionOfTable(&rows, table->table_id, &version);
-		JudgeTable(table, version.covered || !known, trigdata->parsetree);
+		if (!known)
+			version.covered = true; /* assume the worst */
+		JudgeTable(table, &version, trigdata->parsetree);
 	}
 	PG_RETURN_VOID();
 }

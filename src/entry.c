@@ -47,33 +47,37 @@ EntryAppendKey(StringInfo buf, const Instance *instance, const UserKey *user,
 }
 
 /*
- * The MAC of an entry.  False if the server's HMAC does not work.
- *
- * The context is made for each entry: until PostgreSQL 16, one belongs to the
- * resource owner, which frees it should an error jump but lets none outlive
- * the transaction.
+ * The context belongs to the resource owner, which frees it should an error
+ * jump, but lets none outlive the transaction.
  */
+EntryHasher *
+EntryBegin(void)
+{
+	return pg_hmac_create(PG_SHA256);
+}
+
+void
+EntryEnd(EntryHasher *hasher)
+{
+	if (hasher != NULL)
+		pg_hmac_free(hasher);
+}
+
+/* The MAC of an entry.  False if the server's HMAC does not work. */
 static bool
-EntryMac(const Instance *instance, const char *key, Size key_len,
+EntryMac(EntryHasher *hasher, const Instance *instance, const char *key, Size key_len,
 		 const char *line, Size line_len,
 		 const char *payload, Size payload_len, uint8 *mac)
 {
-	pg_hmac_ctx *ctx = pg_hmac_create(PG_SHA256);
 	uint64		prefix = pg_hton64((uint64) key_len);
-	bool		ok;
 
-	if (ctx == NULL)
-		return false;
-
-	ok = pg_hmac_init(ctx, instance->secret, INSTANCE_SECRET_LEN) >= 0 &&
-		pg_hmac_update(ctx, (const uint8 *) &prefix, sizeof(prefix)) >= 0 &&
-		pg_hmac_update(ctx, (const uint8 *) key, key_len) >= 0 &&
-		pg_hmac_update(ctx, (const uint8 *) line, line_len) >= 0 &&
-		pg_hmac_update(ctx, (const uint8 *) payload, payload_len) >= 0 &&
-		pg_hmac_final(ctx, mac, ENTRY_MAC_LEN) >= 0;
-	pg_hmac_free(ctx);
-
-	return ok;
+	return hasher != NULL &&
+		pg_hmac_init(hasher, instance->secret, INSTANCE_SECRET_LEN) >= 0 &&
+		pg_hmac_update(hasher, (const uint8 *) &prefix, sizeof(prefix)) >= 0 &&
+		pg_hmac_update(hasher, (const uint8 *) key, key_len) >= 0 &&
+		pg_hmac_update(hasher, (const uint8 *) line, line_len) >= 0 &&
+		pg_hmac_update(hasher, (const uint8 *) payload, payload_len) >= 0 &&
+		pg_hmac_final(hasher, mac, ENTRY_MAC_LEN) >= 0;
 }
 
 /* The putting functions write at p and return the end of what they wrote. */
@@ -112,7 +116,7 @@ PutTime(char *p, TimestampTz time)
 }
 
 Size
-EntryMakeLine(char *line, const Instance *instance, const char *key, Size key_len,
+EntryMakeLine(char *line, EntryHasher *hasher, const Instance *instance, const char *key, Size key_len,
 			  const EntryHeader *header, const char *payload, Size payload_len)
 {
 	uint8		mac[ENTRY_MAC_LEN];
@@ -128,7 +132,7 @@ EntryMakeLine(char *line, const Instance *instance, const char *key, Size key_le
 	p = PutTime(p, header->expires_at);
 	p = PutText(p, " ");
 
-	if (!EntryMac(instance, key, key_len, line, p - line, payload, payload_len, mac))
+	if (!EntryMac(hasher, instance, key, key_len, line, p - line, payload, payload_len, mac))
 		return 0;
 
 	p = PutText(p, "m=");
@@ -153,32 +157,31 @@ TakeText(const char **p, const char *end, const char *text)
 	return true;
 }
 
-/* The value of a lower-case hexadecimal digit, or -1. */
-static inline int
-HexValue(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
+/* The value of a lower-case hexadecimal digit plus one; 0 for anything else. */
+static const uint8 hex_values[256] = {
+	['0'] = 1,['1'] = 2,['2'] = 3,['3'] = 4,['4'] = 5,
+	['5'] = 6,['6'] = 7,['7'] = 8,['8'] = 9,['9'] = 10,
+	['a'] = 11,['b'] = 12,['c'] = 13,['d'] = 14,['e'] = 15,['f'] = 16,
+};
 
 static bool
 TakeHexBytes(const char **p, const char *end, uint8 *bytes, int nbytes)
 {
+	const unsigned char *digits = (const unsigned char *) *p;
+
 	if (end - *p < 2 * nbytes)
 		return false;
 
 	for (int i = 0; i < nbytes; i++)
 	{
-		int			high = HexValue(*(*p)++);
-		int			low = HexValue(*(*p)++);
+		uint8		high = hex_values[digits[2 * i]];
+		uint8		low = hex_values[digits[2 * i + 1]];
 
-		if (high < 0 || low < 0)
+		if (high == 0 || low == 0)
 			return false;
-		bytes[i] = (uint8) (high << 4 | low);
+		bytes[i] = (uint8) ((high - 1) << 4 | (low - 1));
 	}
+	*p += 2 * nbytes;
 	return true;
 }
 
@@ -247,7 +250,7 @@ MacsEqual(const uint8 *a, const uint8 *b)
 }
 
 EntryVerdict
-EntryParse(const Instance *instance, const char *key, Size key_len,
+EntryParse(EntryHasher *hasher, const Instance *instance, const char *key, Size key_len,
 		   const char *value, Size value_len,
 		   const EntryHeader *want, TimestampTz now,
 		   EntryHeader *header, const char **payload, Size *payload_len)
@@ -260,7 +263,7 @@ EntryParse(const Instance *instance, const char *key, Size key_len,
 	uint8		mac[ENTRY_MAC_LEN];
 
 	if (!TakeLine(&p, end, &found, claimed, &mac_at) ||
-		!EntryMac(instance, key, key_len, value, mac_at - value, p, end - p, mac) ||
+		!EntryMac(hasher, instance, key, key_len, value, mac_at - value, p, end - p, mac) ||
 		!MacsEqual(mac, claimed))
 		return ENTRY_CORRUPT;
 

@@ -49,6 +49,17 @@ typedef enum EntryVerdict
 	ENTRY_CORRUPT				/* not ours: bad form or MAC */
 } EntryVerdict;
 
+/*
+ * What MACs are computed with, for any number of entries one after the other,
+ * until EntryEnd or the end of the transaction.  NULL if the server's HMAC does
+ * not work, which the functions below take for what it is.
+ */
+struct pg_hmac_ctx;
+typedef struct pg_hmac_ctx EntryHasher;
+
+extern EntryHasher *EntryBegin(void);
+extern void EntryEnd(EntryHasher *hasher);
+
 /* Append the Redis key of (instance, user, section) to buf. */
 extern void EntryAppendKey(StringInfo buf, const Instance *instance,
 						   const UserKey *user, const char *section);
@@ -58,7 +69,7 @@ extern void EntryAppendKey(StringInfo buf, const Instance *instance,
  * value.  Returns its length, or 0 if the server's HMAC does not work: then
  * there is nothing to store.  May raise only out-of-memory.
  */
-extern Size EntryMakeLine(char *line, const Instance *instance,
+extern Size EntryMakeLine(char *line, EntryHasher *hasher, const Instance *instance,
 						  const char *key, Size key_len,
 						  const EntryHeader *header,
 						  const char *payload, Size payload_len);
@@ -69,7 +80,7 @@ extern Size EntryMakeLine(char *line, const Instance *instance,
  * *payload points into value.  The MAC is compared in constant time.  Whatever
  * bytes are given, it raises nothing but out-of-memory.
  */
-extern EntryVerdict EntryParse(const Instance *instance,
+extern EntryVerdict EntryParse(EntryHasher *hasher, const Instance *instance,
 							   const char *key, Size key_len,
 							   const char *value, Size value_len,
 							   const EntryHeader *want, TimestampTz now,

@@ -16,16 +16,18 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "change.h"
+#include "commands/extension.h"
 #include "ext_tables.h"
 #include "executor/tuptable.h"
-#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -47,13 +49,18 @@
 
 static ExtTables known;
 static bool known_is_valid = false;
+static List *known_attached = NIL;	/* tables that were attached when last seen */
 
 static void
 ForgetOnRelcache(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == known.version || relid == known.instance ||
 		relid == known.attached_table || relid == known.section)
+	{
 		known_is_valid = false;
+		list_free(known_attached);
+		known_attached = NIL;
+	}
 }
 
 static void
@@ -62,14 +69,17 @@ ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
 	known_is_valid = false;
 }
 
-/* A trigger function of ours, which takes no arguments. */
+/*
+ * A trigger function of ours, which takes no arguments.  Whoever writes an
+ * attached table needs it, so no privilege on the schema may matter.
+ */
 static Oid
-FindFunction(const char *name)
+FindFunction(const char *name, Oid namespace_id)
 {
-	List	   *qualified = list_make2(makeString(CLARIFY_SCHEMA),
-									   makeString(pstrdup(name)));
-
-	return LookupFuncName(qualified, 0, NULL, true);
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(namespace_id));
 }
 
 const ExtTables *
@@ -94,9 +104,9 @@ ExtTablesGet(void)
 	found.instance = get_relname_relid("instance", found.namespace_id);
 	found.attached_table = get_relname_relid("attached_table", found.namespace_id);
 	found.section = get_relname_relid("section", found.namespace_id);
-	found.mark_change = FindFunction("mark_change");
-	found.track_change = FindFunction("track_change");
-	found.guard_own_table = FindFunction("guard_own_table");
+	found.mark_change = FindFunction("mark_change", found.namespace_id);
+	found.track_change = FindFunction("track_change", found.namespace_id);
+	found.guard_own_table = FindFunction("guard_own_table", found.namespace_id);
 	if (!OidIsValid(found.version) || !OidIsValid(found.instance) ||
 		!OidIsValid(found.attached_table) || !OidIsValid(found.section) ||
 		!OidIsValid(found.mark_change) || !OidIsValid(found.track_change) ||
@@ -106,6 +116,14 @@ ExtTablesGet(void)
 	known = found;
 	known_is_valid = true;
 	return &known;
+}
+
+bool
+ExtTablesAreMisplaced(void)
+{
+	known_is_valid = false;
+	return ExtTablesGet() == NULL && !creating_extension &&
+		OidIsValid(get_extension_oid(CLARIFY_EXTENSION, true));
 }
 
 const ExtTables *
@@ -182,6 +200,34 @@ ReadAttachedTables(Snapshot snapshot, bool wait, bool *ok)
 {
 	return ReadTable(ExtTablesRequire()->attached_table, snapshot, wait, ok,
 					 AttachedFromSlot);
+}
+
+/*
+ * That a table is attached is remembered, as one token too many does no harm;
+ * that it is not is looked up each time.  The caller's lock on the table keeps
+ * attach() out, so SnapshotSelf tells.
+ */
+bool
+TableIsAttached(Oid table_id)
+{
+	ListCell   *lc;
+
+	if (list_member_oid(known_attached, table_id))
+		return true;
+	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	{
+		AttachedTable *table = lfirst(lc);
+
+		if (table->table_id == table_id)
+		{
+			MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+			known_attached = lappend_oid(known_attached, table_id);
+			MemoryContextSwitchTo(old_context);
+			return true;
+		}
+	}
+	return false;
 }
 
 static List *
@@ -261,7 +307,8 @@ typedef bool (*RowMatcher) (TupleTableSlot *slot, const void *arg);
 static bool
 DeleteTuples(Oid relid, RowMatcher matches, const void *arg)
 {
-	Relation	rel = table_open(relid, RowExclusiveLock);
+	/* Two who delete the same row: the second is to find it gone. */
+	Relation	rel = table_open(relid, ShareRowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -299,6 +346,7 @@ InsertAttachedTable(Oid table_id, const char *key_column)
 	}
 	else
 		nulls[ANUM_ATTACHED_KEY_COLUMN - 1] = true;
+	CacheInvalidateRelcacheByRelid(ExtTablesRequire()->attached_table);
 	InsertTuple(ExtTablesRequire()->attached_table, values, nulls);
 }
 
@@ -312,6 +360,7 @@ MatchesAttached(TupleTableSlot *slot, const void *arg)
 bool
 DeleteAttachedTable(Oid table_id)
 {
+	CacheInvalidateRelcacheByRelid(ExtTablesRequire()->attached_table);
 	return DeleteTuples(ExtTablesRequire()->attached_table, MatchesAttached, &table_id);
 }
 

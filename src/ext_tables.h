@@ -16,6 +16,7 @@
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
+#define CLARIFY_EXTENSION "clarify_cache"
 #define CLARIFY_SCHEMA "clarify_cache"
 
 typedef struct ExtTables
@@ -58,6 +59,18 @@ extern const ExtTables *ExtTablesGet(void);
 
 /* The same, but raises if there is none. */
 extern const ExtTables *ExtTablesRequire(void);
+
+/*
+ * Are the Oids not to be found though the extension is installed?  Somebody has
+ * renamed or moved its objects: changes could not be recorded.
+ */
+extern bool ExtTablesAreMisplaced(void);
+
+/*
+ * Is the (root) table attached?  The caller holds a lock on it that conflicts
+ * with attach().
+ */
+extern bool TableIsAttached(Oid table_id);
 
 /*
  * All rows that the snapshot sees, palloc'd; sections in their order.  The

@@ -5,7 +5,7 @@
  *
  * Two callers must get the same text, so everything that a section's functions
  * or types read from settings is in this list.  Whoever allows another
- * function in stable_functions.c adds what it reads here.
+ * function in builtin.c adds what it reads here.
  *
  * GUC_ACTION_SAVE is allowed even while a parallel query runs, and is undone
  * by the end of the nest level or of the transaction.
@@ -67,12 +67,18 @@ PinSettingsButSearchPath(void)
 	return nest_level;
 }
 
+void
+PinSearchPath(void)
+{
+	PinSetting(search_path_pin.name, search_path_pin.value);
+}
+
 int
 PinSettings(void)
 {
 	int			nest_level = PinSettingsButSearchPath();
 
-	PinSetting(search_path_pin.name, search_path_pin.value);
+	PinSearchPath();
 	return nest_level;
 }
 

@@ -24,6 +24,9 @@ extern void UnpinSettings(int nest_level);
  */
 extern int	PinSettingsButSearchPath(void);
 
+/* Pin search_path alone, to what PinSettings gives it. */
+extern void PinSearchPath(void);
+
 /* Pin one more setting, until the UnpinSettings that is due next. */
 extern void PinSetting(const char *name, const char *value);
 

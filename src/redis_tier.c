@@ -123,14 +123,15 @@ AppendMget(StringInfo command, const StringInfoData *keys, const int *ends, int 
 
 /* Judge what was found under an item's key. */
 static void
-TakeValue(TierItem *item, const Instance *instance, const char *key, Size key_len,
+TakeValue(TierItem *item, EntryHasher *hasher, const Instance *instance,
+		  const char *key, Size key_len,
 		  const redisReply *value, TimestampTz now)
 {
 	const char *payload;
 	Size		payload_len;
 	char	   *copy;
 
-	switch (EntryParse(instance, key, key_len, value->str, value->len,
+	switch (EntryParse(hasher, instance, key, key_len, value->str, value->len,
 					   &item->header, now, &item->header, &payload, &payload_len))
 	{
 		case ENTRY_OK:
@@ -159,6 +160,7 @@ TakeValues(TierItem *items, int nitems, const Instance *instance,
 		   const StringInfoData *keys, const int *ends, const redisReply *reply)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	EntryHasher *hasher = EntryBegin();
 	int			start = 0;
 
 	for (int i = 0; i < nitems; i++)
@@ -167,10 +169,11 @@ TakeValues(TierItem *items, int nitems, const Instance *instance,
 
 		/* nil: no such key, or one of another type */
 		if (value->type == REDIS_REPLY_STRING)
-			TakeValue(&items[i], instance, keys->data + start, ends[i] - start,
+			TakeValue(&items[i], hasher, instance, keys->data + start, ends[i] - start,
 					  value, now);
 		start = ends[i];
 	}
+	EntryEnd(hasher);
 }
 
 bool
@@ -231,8 +234,8 @@ RedisTierRead(TierItem *items, int nitems)
 
 /* SET key value PX ms, or nothing if the item is not to be cached. */
 static bool
-AppendFill(StringInfo commands, const TierItem *item, const Instance *instance,
-		   TimestampTz now)
+AppendFill(StringInfo commands, const TierItem *item, EntryHasher *hasher,
+		   const Instance *instance, TimestampTz now)
 {
 	int64		ttl = (item->header.expires_at - now) / 1000;
 	char		line[ENTRY_LINE_MAX];
@@ -245,7 +248,7 @@ AppendFill(StringInfo commands, const TierItem *item, const Instance *instance,
 
 	initStringInfo(&key);
 	EntryAppendKey(&key, instance, item->user, item->section);
-	line_len = EntryMakeLine(line, instance, key.data, key.len, &item->header,
+	line_len = EntryMakeLine(line, hasher, instance, key.data, key.len, &item->header,
 							 item->payload, item->payload_len);
 	if (line_len > 0)
 	{
@@ -286,6 +289,7 @@ RedisTierFill(TierItem *items, int nitems)
 {
 	const Instance *instance;
 	StringInfoData commands;
+	EntryHasher *hasher;
 	List	   *slots = NIL;
 	TimestampTz now;
 
@@ -294,10 +298,11 @@ RedisTierFill(TierItem *items, int nitems)
 		return;
 
 	initStringInfo(&commands);
+	hasher = EntryBegin();
 	now = GetCurrentTimestamp();
 	for (int i = 0; i < nitems; i++)
 	{
-		if (AppendFill(&commands, &items[i], instance, now))
+		if (AppendFill(&commands, &items[i], hasher, instance, now))
 			slots = lappend_int(slots, items[i].stats_slot);
 
 		if (slots != NIL && (commands.len >= FILL_BATCH_BYTES || i == nitems - 1))
@@ -309,6 +314,7 @@ RedisTierFill(TierItem *items, int nitems)
 			slots = NIL;
 		}
 	}
+	EntryEnd(hasher);
 	list_free(slots);
 	pfree(commands.data);
 }

@@ -8,7 +8,8 @@
  * snapshots on either side of a redefinition each get theirs.
  *
  * The analysis (which tables, which privileges, may it be cached) is remembered
- * until an invalidation of one of its tables or of any schema arrives, or
+ * until an invalidation of one of its tables, or of any schema, cast or operator
+ * class arrives, or
  * until the tables' coverage tokens differ, since a table may have been
  * attached anew by another key.  It is checked under locks on the tables and
  * with invalidations accepted, so no DDL that takes AccessExclusiveLock can
@@ -48,6 +49,7 @@
 static MemoryContext sections_context = NULL;
 static List *known = NIL;		/* Sections, in order */
 static List *discarded = NIL;	/* Sections to free when nobody uses them */
+static List *discarded_plans = NIL; /* likewise SPIPlanPtrs */
 static bool known_token_valid = false;
 static uint64 known_token = 0;
 static Oid	known_table = InvalidOid;
@@ -83,13 +85,39 @@ InitializeOnce(void)
 		return;
 	CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetOnSyscache, (Datum) 0);
+	CacheRegisterSyscacheCallback(CASTSOURCETARGET, ForgetOnSyscache, (Datum) 0);
+	CacheRegisterSyscacheCallback(CLAOID, ForgetOnSyscache, (Datum) 0);
 	sections_context = AllocSetContextCreate(TopMemoryContext, "clarify_cache sections",
 											 ALLOCSET_DEFAULT_SIZES);
+}
+
+/*
+ * The plan cache does not watch casts and operator classes; so a plan does not
+ * outlive the analysis.  An outer call may be executing it.
+ */
+static void
+DiscardPlan(Section *section)
+{
+	MemoryContext old_context;
+
+	if (section->plan == NULL)
+		return;
+	old_context = MemoryContextSwitchTo(sections_context);
+	discarded_plans = lappend(discarded_plans, section->plan);
+	section->plan = NULL;
+	MemoryContextSwitchTo(old_context);
 }
 
 static void
 FreeDiscarded(void)
 {
+	while (discarded_plans != NIL)
+	{
+		SPIPlanPtr	plan = linitial(discarded_plans);
+
+		discarded_plans = list_delete_first(discarded_plans);
+		SPI_freeplan(plan);
+	}
 	while (discarded != NIL)
 	{
 		Section    *section = linitial(discarded);
@@ -350,6 +378,7 @@ AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
 	int			nest_level = PinSettings();
 
 	section->analyzed = false;
+	DiscardPlan(section);
 	for (int tries = 0; tries < 3 && !section->analyzed; tries++)
 	{
 		uint64		before = invalidations;

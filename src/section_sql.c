@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "section.h"
 #include "section_check.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -129,6 +130,9 @@ clarify_add_section(PG_FUNCTION_ARGS)
 	CheckName(row.name);
 	CheckTtl(&row);
 	CheckMaxItems(&row);
+
+	/* Two at once: the second is to see the first one's section. */
+	LockRelationOid(ExtTablesRequire()->section, ShareRowExclusiveLock);
 	CheckIsNew(&row);
 	row.query = SectionValidate(row.name, text_to_cstring(PG_GETARG_TEXT_PP(1)), &row.tables);
 	InsertSection(&row);

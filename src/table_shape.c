@@ -12,8 +12,9 @@
  */
 #include "compat.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
-#include "catalog/partition.h"
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -23,6 +24,7 @@
 #include "table_shape.h"
 #include "user_key.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -39,12 +41,42 @@ PartitionRoot(Relation rel)
 		RelationGetRelid(rel);
 }
 
+/* The table of which a relation is a partition, also while it is being detached. */
+static Oid
+PartitionParent(Oid relid)
+{
+	Relation	inherits;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			parent = InvalidOid;
+
+	if (!get_rel_relispartition(relid))
+		return InvalidOid;
+	inherits = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parent;
+}
+
+/*
+ * get_partition_ancestors would do, but it stops at a partition that is being
+ * detached, which is part of the tree to older snapshots.
+ */
 Oid
 PartitionRootById(Oid relid)
 {
-	List	   *ancestors = get_partition_ancestors(relid);
+	Oid			parent;
 
-	return ancestors == NIL ? relid : llast_oid(ancestors);
+	while (OidIsValid(parent = PartitionParent(relid)))
+		relid = parent;
+	return relid;
 }
 
 /*

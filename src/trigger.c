@@ -97,15 +97,13 @@ MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
 
 /* A row without a user id is in no user's sections. */
 static void
-RecordRow(const TrackState *state, HeapTuple row, TupleDesc desc)
+RecordUser(const TrackState *state, Datum id, bool isnull)
 {
-	bool		isnull;
-	Datum		value = heap_getattr(row, state->key_attnum, desc, &isnull);
 	UserKey		user;
 
 	if (isnull)
 		return;
-	UserKeyFromDatum(&user, state->key_type, value);
+	UserKeyFromDatum(&user, state->key_type, id);
 	ChangeRecordUser(state->root, &user);
 }
 
@@ -114,6 +112,9 @@ clarify_track_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	TrackState *state;
+	TupleDesc	desc;
+	Datum		id;
+	bool		isnull;
 
 	RequireTrigger(fcinfo, "track_change", TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
 				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "AFTER ROW");
@@ -121,15 +122,26 @@ clarify_track_change(PG_FUNCTION_ARGS)
 	if (state == NULL)
 		state = MakeTrackState(fcinfo, trigdata);
 
+	/* In a bulk change, most rows have nothing new to say. */
+	if (ChangeConcernsAll(state->root))
+		return PointerGetDatum(NULL);
 	if (state->key_attnum == InvalidAttrNumber)
-		ChangeRecordTable(state->root);
-	else
 	{
-		TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+		ChangeRecordTable(state->root);
+		return PointerGetDatum(NULL);
+	}
 
-		RecordRow(state, trigdata->tg_trigtuple, desc);
-		if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-			RecordRow(state, trigdata->tg_newtuple, desc);
+	desc = RelationGetDescr(trigdata->tg_relation);
+	id = heap_getattr(trigdata->tg_trigtuple, state->key_attnum, desc, &isnull);
+	RecordUser(state, id, isnull);
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		bool		new_isnull;
+		Datum		new_id = heap_getattr(trigdata->tg_newtuple, state->key_attnum, desc,
+										  &new_isnull);
+
+		if (isnull || new_isnull || !UserKeyDatumsEqual(state->key_type, id, new_id))
+			RecordUser(state, new_id, new_isnull);
 	}
 	return PointerGetDatum(NULL);
 }
@@ -137,8 +149,9 @@ clarify_track_change(PG_FUNCTION_ARGS)
 /*
  * BEFORE trigger of the extension's own tables.  A publisher's rows would forge
  * a subscriber's versions and definitions, so what logical replication brings
- * is dropped.  Nobody writes "version" and "instance" by SQL; the others are
- * written by a restore, which has to be announced like any other change.
+ * is dropped.  Nobody writes "version" and "instance" by SQL, nor takes rows
+ * from "attached_table", whose changes would then go unrecorded.  A restore
+ * inserts into the others, which has to be announced like any other change.
  */
 Datum
 clarify_guard_own_table(PG_FUNCTION_ARGS)
@@ -160,6 +173,12 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,
 						RelationGetRelationName(trigdata->tg_relation)),
 				 errhint("Use clarify_cache.invalidate() or clarify_cache.invalidate_all().")));
+	if (relid == ext->attached_table && !TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rows of table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errhint("Use clarify_cache.attach() and clarify_cache.detach().")));
 	ChangeRecordDefinitions(ext->section);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))

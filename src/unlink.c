@@ -52,6 +52,7 @@ static void
 ReadKnown(void)
 {
 	MemoryContext old_context;
+	bool		locked_at_once;
 
 	if (names_context == NULL)
 	{
@@ -67,9 +68,11 @@ ReadKnown(void)
 
 	old_context = MemoryContextSwitchTo(names_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	known = ReadSections(SnapshotSelf, false, NULL);
+	known = ReadSections(SnapshotSelf, false, &locked_at_once);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old_context);
+	if (!locked_at_once)
+		known_is_valid = false;
 }
 
 static bool

@@ -41,6 +41,13 @@ UserKeyFromDatum(UserKey *key, Oid type, Datum value)
 		key->hash = 1;
 }
 
+bool
+UserKeyDatumsEqual(Oid type, Datum a, Datum b)
+{
+	Assert(UserKeyTypeSupported(type));
+	return memcmp(DatumGetUUIDP(a)->data, DatumGetUUIDP(b)->data, UUID_LEN) == 0;
+}
+
 Datum
 UserKeyDatum(const UserKey *key)
 {

@@ -35,6 +35,9 @@ extern bool UserKeyTypeSupported(Oid type);
 /* Set *key from a non-null Datum of a supported type.  Copies; never raises. */
 extern void UserKeyFromDatum(UserKey *key, Oid type, Datum value);
 
+/* Are two ids of this type the same user's? */
+extern bool UserKeyDatumsEqual(Oid type, Datum a, Datum b);
+
 /* The key as a Datum of its type; it points into *key. */
 extern Datum UserKeyDatum(const UserKey *key);
 

@@ -176,12 +176,8 @@ VersionOfTable(const VersionRows *rows, Oid table_id, TableVersion *version)
 				version->covered = true;
 				version->coverage ^= row->token;
 				break;
-			case VERSION_BUMP:
-				version->bumps ^= row->token;
-				break;
-			default:
+			case VERSION_HOLE:
 				version->has_hole = true;
-				version->nholes++;
 				break;
 		}
 	}

@@ -50,9 +50,7 @@ typedef struct TableVersion
 	bool		covered;
 	bool		has_hole;
 	uint64		coverage;		/* XOR of coverage tokens alone */
-	uint64		bumps;			/* XOR of whole-table bumps */
 	uint64		all;			/* XOR of all tokens, holes included */
-	int			nholes;
 } TableVersion;
 
 /* An open clarify_cache.version. */

@@ -337,15 +337,31 @@ VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 	InsertRow(writer, kind, table_id, USER_KEY_HASH_TABLE, FreshToken());
 }
 
-/* Delete the row in writer->scan_slot, unless somebody else is at it. */
+/* Delete a row; false if somebody is at it. */
+static bool
+TakeRow(VersionWriter *writer, FoundRow *found)
+{
+	TM_FailureData failure;
+	bool		taken = false;
+
+	if (!ConditionalLockTuple(writer->heap, &found->tid, ExclusiveLock))
+		return false;
+	if (IsUntouched(writer, &found->tid))
+		taken = table_tuple_delete(writer->heap, &found->tid, GetCurrentCommandId(true),
+								   SnapshotSelf, InvalidSnapshot, true,
+								   &failure, false) == TM_Ok;
+	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
+	return taken;
+}
+
+/* Delete the row in writer->scan_slot, unless somebody is at it. */
 static void
 DeleteRow(VersionWriter *writer)
 {
-	TM_FailureData failure;
+	FoundRow	found;
 
-	(void) table_tuple_delete(writer->heap, &writer->scan_slot->tts_tid,
-							  GetCurrentCommandId(true), SnapshotSelf,
-							  InvalidSnapshot, false, &failure, false);
+	found.tid = writer->scan_slot->tts_tid;
+	(void) TakeRow(writer, &found);
 }
 
 /*
@@ -399,23 +415,6 @@ typedef struct RowKey
 	Oid			table_id;
 	char		kind;
 } RowKey;
-
-/* Delete a row for folding; false if somebody is at it. */
-static bool
-TakeRow(VersionWriter *writer, FoundRow *found)
-{
-	TM_FailureData failure;
-	bool		taken = false;
-
-	if (!ConditionalLockTuple(writer->heap, &found->tid, ExclusiveLock))
-		return false;
-	if (IsUntouched(writer, &found->tid))
-		taken = table_tuple_delete(writer->heap, &found->tid, GetCurrentCommandId(true),
-								   writer->snapshot, InvalidSnapshot, true,
-								   &failure, false) == TM_Ok;
-	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
-	return taken;
-}
 
 /* Fold rows of a key; returns how many there are less. */
 static int64
