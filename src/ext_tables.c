@@ -305,10 +305,9 @@ typedef bool (*RowMatcher) (TupleTableSlot *slot, const void *arg);
 
 /* Delete the rows that match; true if there was one. */
 static bool
-DeleteTuples(Oid relid, RowMatcher matches, const void *arg)
+DeleteTuples(Oid relid, LOCKMODE lockmode, RowMatcher matches, const void *arg)
 {
-	/* Two who delete the same row: the second is to find it gone. */
-	Relation	rel = table_open(relid, ShareRowExclusiveLock);
+	Relation	rel = table_open(relid, lockmode);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -361,7 +360,9 @@ bool
 DeleteAttachedTable(Oid table_id)
 {
 	CacheInvalidateRelcacheByRelid(ExtTablesRequire()->attached_table);
-	return DeleteTuples(ExtTablesRequire()->attached_table, MatchesAttached, &table_id);
+	/* The caller's lock on the table keeps others from the same row. */
+	return DeleteTuples(ExtTablesRequire()->attached_table, RowExclusiveLock,
+						MatchesAttached, &table_id);
 }
 
 void
@@ -405,5 +406,6 @@ DeleteSection(const char *name)
 	Oid			relid = ExtTablesRequire()->section;
 
 	ChangeRecordDefinitions(relid);
-	return DeleteTuples(relid, MatchesSection, name);
+	/* Two at once: the second is to find the row gone. */
+	return DeleteTuples(relid, ShareRowExclusiveLock, MatchesSection, name);
 }
