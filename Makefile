@@ -11,9 +11,9 @@ EXTENSION = clarify_cache
 DATA = clarify_cache--1.0.sql
 PGFILEDESC = "clarify_cache - exact cache of per-user JSON context"
 
-# hiredis, and its TLS part where the distribution has it.
+# hiredis, and its TLS part (which is used with OpenSSL) where the distribution has it.
 PKG_CONFIG ?= pkg-config
-HIREDIS := hiredis $(shell $(PKG_CONFIG) --exists hiredis_ssl 2>/dev/null && echo hiredis_ssl)
+HIREDIS := hiredis $(shell $(PKG_CONFIG) --exists hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
 PG_CPPFLAGS := $(shell $(PKG_CONFIG) --cflags $(HIREDIS) 2>/dev/null)
 SHLIB_LINK := $(shell $(PKG_CONFIG) --libs $(HIREDIS) 2>/dev/null || echo -lhiredis)
 ifneq (,$(filter hiredis_ssl,$(HIREDIS)))
