@@ -11,8 +11,8 @@ COMMENT ON SCHEMA clarify_cache IS 'clarify_cache: administration, counters and 
 -- Tables
 --
 
--- One row a change that concerns a user (kind u), or a table as a whole:
--- coverage (c), hole (h), bump (b).  Its writer is the library alone.
+-- Tokens, of a user of a table (kind u), or of a table as a whole: coverage
+-- (c), hole (h), bump (b).  Only the library writes them.
 -- The fill factor leaves room for HOT updates, and truncation by vacuum would
 -- take a lock that writers wait for.
 CREATE TABLE clarify_cache.version (
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION clarify_cache.attach(regclass, name) IS 'watch a table for c
 CREATE FUNCTION clarify_cache.detach(relation regclass)
 RETURNS void
 AS 'MODULE_PATHNAME', 'clarify_detach' LANGUAGE C STRICT;
-COMMENT ON FUNCTION clarify_cache.detach(regclass) IS 'stop watching a table; sections that read it are no longer cached';
+COMMENT ON FUNCTION clarify_cache.detach(regclass) IS 'stop watching a table, under ACCESS EXCLUSIVE; sections that read it are no longer cached';
 
 CREATE FUNCTION clarify_cache.repair()
 RETURNS void
@@ -305,6 +305,11 @@ COMMENT ON FUNCTION clarify_cache.section_state() IS 'see the view clarify_cache
 CREATE VIEW clarify_cache.sections AS
 	SELECT * FROM clarify_cache.section_state() ORDER BY ordinal;
 COMMENT ON VIEW clarify_cache.sections IS 'definition of each section, the tables it reads, and whether it can be cached now or why not';
+COMMENT ON COLUMN clarify_cache.sections.ordinal IS 'its place in the context';
+COMMENT ON COLUMN clarify_cache.sections.query IS 'with every name qualified; $1 is the user''s id';
+COMMENT ON COLUMN clarify_cache.sections.tables IS 'the tables it read when it was defined';
+COMMENT ON COLUMN clarify_cache.sections.cacheable IS 'could a call now be served from the cache, or fill it, as far as definitions and tables go?';
+COMMENT ON COLUMN clarify_cache.sections.reason IS 'why not; NULL if it could';
 
 CREATE FUNCTION clarify_cache.section_stats(
 	OUT section text,
@@ -346,10 +351,13 @@ COMMENT ON FUNCTION clarify_cache.cache_status() IS 'see the view clarify_cache.
 CREATE VIEW clarify_cache.status AS
 	SELECT * FROM clarify_cache.cache_status();
 COMMENT ON VIEW clarify_cache.status IS 'state of the cache as this backend sees it';
+COMMENT ON COLUMN clarify_cache.status.enabled IS 'clarify_cache.enabled, in this session';
 COMMENT ON COLUMN clarify_cache.status.preloaded IS 'are breaker and counters shared by all backends?';
 COMMENT ON COLUMN clarify_cache.status.redis_address IS 'where Redis is, without user and password; NULL: none';
 COMMENT ON COLUMN clarify_cache.status.connected IS 'has this backend an open connection?';
 COMMENT ON COLUMN clarify_cache.status.breaker IS 'closed: Redis is used; open: it is left alone; half-open: the next caller tries it';
+COMMENT ON COLUMN clarify_cache.status.breaker_failures IS 'failures in a row so far';
+COMMENT ON COLUMN clarify_cache.status.breaker_openings IS 'how often it has opened since the counters began';
 COMMENT ON COLUMN clarify_cache.status.breaker_probe_at IS 'when an open breaker lets a caller try Redis again';
 
 GRANT SELECT ON clarify_cache.sections, clarify_cache.stats, clarify_cache.status TO PUBLIC;
@@ -358,4 +366,5 @@ REVOKE EXECUTE ON FUNCTION clarify_cache.attach(regclass, name),
 	clarify_cache.detach(regclass), clarify_cache.repair(),
 	clarify_cache.add_section(text, text, interval, bool, int),
 	clarify_cache.drop_section(text), clarify_cache.invalidate(uuid),
-	clarify_cache.invalidate_all(), clarify_cache.compact(), clarify_cache.setup(regnamespace) FROM PUBLIC;
+	clarify_cache.invalidate_all(), clarify_cache.compact(),
+	clarify_cache.setup(regnamespace) FROM PUBLIC;

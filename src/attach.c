@@ -13,6 +13,8 @@
  * token makes all earlier entries unreachable, so the holes that earlier
  * changes left can go.
  *
+ * detach() takes AccessExclusiveLock on the tree, as dropping triggers does.
+ *
  * Missing or changed triggers are replaced in place, not dropped and made
  * again, since dropping needs AccessExclusiveLock, and a lock that grows can
  * deadlock with a reader that turns writer.
@@ -23,19 +25,18 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "attach.h"
 #include "catalog/dependency.h"
-#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "change.h"
 #include "commands/trigger.h"
-#include "attach.h"
 #include "ext_tables.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "table_shape.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -197,7 +198,7 @@ FindAttached(Oid relid)
 {
 	ListCell   *lc;
 
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	foreach(lc, ReadAttachedTables(SnapshotSelf))
 	{
 		AttachedTable *table = lfirst(lc);
 
@@ -287,6 +288,25 @@ clarify_attach(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Is there nothing to repair?  Locks the tree as a reader would. */
+static bool
+IsInOrder(const AttachedTable *table)
+{
+	VersionReader reader;
+	VersionRows rows = {0};
+	TableVersion version;
+	bool		known;
+
+	LockTree(table->table_id, AccessShareLock);
+	if (!VersionOpen(&reader))
+		return false;
+	known = VersionProbe(&reader, SnapshotSelf, USER_KEY_HASH_TABLE, &rows);
+	VersionClose(&reader);
+	VersionOfTable(&rows, table->table_id, &version);
+	return known && version.covered && !version.has_hole &&
+		TableFault(table->table_id, table->key_column) == NULL;
+}
+
 /* Repair one table; one that can't be repaired is reported and left alone. */
 static void
 RepairTable(const AttachedTable *table)
@@ -295,6 +315,13 @@ RepairTable(const AttachedTable *table)
 
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table->table_id)))
 		RequireOwner(table->table_id);
+
+	/*
+	 * Most need nothing, and should neither hold writers up nor lose their
+	 * entries.  What becomes unwell from here on gets a hole of its own.
+	 */
+	if (IsInOrder(table))
+		return;
 	LockTree(table->table_id, ShareRowExclusiveLock);
 	if (FindAttached(table->table_id) == NULL)
 		return;
@@ -317,7 +344,7 @@ clarify_repair(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("clarify_cache.repair()");
 	for (int i = 0; i < (int) lengthof(own); i++)
 		PutGuards(own[i]);
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	foreach(lc, ReadAttachedTables(SnapshotSelf))
 		RepairTable(lfirst(lc));
 	ChangeRecordDefinitions(ExtTablesRequire()->section);
 	PG_RETURN_VOID();

@@ -16,7 +16,10 @@
 #include "settings.h"
 #include "utils/timestamp.h"
 
-/* How long Redis has to answer others before it is in doubt: a share of the time-out. */
+/*
+ * How long Redis has to answer others before it is in doubt: a share of the
+ * time-out.
+ */
 #define DOUBT_SHARE 10
 #define MIN_DOUBT_US 1000
 #define MAX_DOUBT_US 5000

@@ -17,8 +17,8 @@
  * The same struct and the same code serve all backends from shared memory
  * when the library is preloaded, and one backend from its own memory when
  * not.  Nothing here raises, and nothing blocks but for the moment that
- * BreakerAdmits may take to see whether Redis answers others.  Opening and closing are logged to the
- * server's log, once each.
+ * BreakerAdmits may take to see whether Redis answers others.  Opening and
+ * closing are logged to the server's log, once each.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,6 +64,7 @@ extern void BreakerInit(Breaker *breaker);
  */
 extern bool BreakerAdmits(Breaker *breaker);
 
+/* Redis has answered: the row of failures ends, and the breaker is closed. */
 extern void BreakerSuccess(Breaker *breaker);
 extern void BreakerAbandon(Breaker *breaker);
 
@@ -76,6 +77,7 @@ extern void BreakerFailure(Breaker *breaker, const char *why);
 /* Is it closed?  For what never probes: fills and UNLINKs.  Changes nothing. */
 extern bool BreakerIsClosed(Breaker *breaker);
 
+/* For people: the parts may be a moment apart. */
 extern void BreakerGetInfo(Breaker *breaker, BreakerInfo *info);
 
 #endif							/* CLARIFY_BREAKER_H */

@@ -17,7 +17,6 @@
  */
 #include "compat.h"
 
-#include "access/parallel.h"
 #include "build.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"

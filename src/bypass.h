@@ -22,14 +22,10 @@ typedef enum BypassReason
 	BYPASS_INVALIDATED,			/* a table or schema changed while Redis was asked */
 	BYPASS_HISTORY,				/* too many row versions in clarify_cache.version */
 	BYPASS_UNCACHEABLE,			/* the query is not, or no longer, a section's */
-	BYPASS_NOT_COVERED,			/* a table is not attached, as the snapshot sees it */
+	BYPASS_NOT_COVERED,			/* a table is not attached in the snapshot */
 	BYPASS_HOLE,				/* a schema change; repair() mends it */
-	BYPASS_ROW_SECURITY,		/* row-level security applies to the caller */
-	BYPASS_NUM_REASONS
+	BYPASS_ROW_SECURITY			/* row-level security applies to the caller */
 } BypassReason;
-
-/* A reason in a word, for people and for log lines. */
-extern const char *BypassReasonName(BypassReason reason);
 
 /*
  * Why this call can't trust its own view of the versions, whatever the

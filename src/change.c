@@ -5,7 +5,7 @@
  *
  * Triggers only note here, in memory, whose data changed; the tokens are
  * written once, at XACT_EVENT_PRE_COMMIT or PRE_PREPARE, when deferred
- * triggers are done: one row for each user and table however many rows
+ * triggers are done: one token for each user and table however many rows
  * changed.  A trigger that fires later still (for a query that another
  * library runs in its own pre-commit callback) has its token written at once.
  *
@@ -217,7 +217,13 @@ ChangeRecordTable(Oid table_id)
 	if (written)
 		WriteAtOnce(VERSION_BUMP, table_id, USER_KEY_HASH_TABLE);
 	else
-		FindOrAddTable(table_id)->whole = true;
+	{
+		TableChange *table = FindOrAddTable(table_id);
+
+		/* Whoever applies changes by other means fires row triggers only. */
+		table->marked = true;
+		table->whole = true;
+	}
 }
 
 void
@@ -234,6 +240,7 @@ ChangeRecordUser(Oid table_id, const UserKey *user)
 		return;
 
 	table = FindOrAddTable(table_id);
+	table->marked = true;
 	if (table->whole)
 		return;
 	if (!IsNoted(table_id, user->hash))

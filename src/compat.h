@@ -8,8 +8,6 @@
  * behind a macro or a static inline function of our own, whose name starts
  * with "compat_" where the server has no name for it.
  *
- * Portions Copyright (c) 2026, the clarify_cache authors
- *
  *-------------------------------------------------------------------------
  */
 #ifndef CLARIFY_COMPAT_H

@@ -7,13 +7,14 @@
  *
  *	1. Can this call trust its view of the versions at all?  (bypass.c)
  *	2. The table-level and the user's version rows, under the caller's
- *	   snapshot.  They do not change while the snapshot is the same.
+ *	   snapshot.  They do not change while the snapshot is the same.  Then the
+ *	   sections, as they are defined under it.
  *	3. For each section: lock its tables as a SELECT would, accept
  *	   invalidations, see that the analysis is of now.  From here on, no DDL
  *	   that takes AccessExclusiveLock can happen to them.  The rows of step 2
  *	   then say whether the section is covered, and its version.
  *	4. Look for entries of just that version.
- *	5. Only now check privileges and row-level security, with invalidations
+ *	5. Check privileges, and row-level security once more, with invalidations
  *	   accepted again: an entry may be younger than step 3's look.
  *	6. Build what is missing, all in the one snapshot, and offer it to the
  *	   cache if the fill guard agrees (build.c).
@@ -23,13 +24,12 @@
  */
 #include "compat.h"
 
-#include "access/parallel.h"
-#include "assemble.h"
 #include "build.h"
 #include "bypass.h"
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "common/pg_prng.h"
+#include "items.h"
 #include "lib/stringinfo.h"
 #include "privilege.h"
 #include "redis_tier.h"

@@ -7,7 +7,10 @@
  * From ddl_command_start on, the transaction itself reads nothing from the
  * cache.  At ddl_command_end, each attached table falls in one of these cases,
  * told apart by the locks that this transaction holds rather than by what the
- * command means, since a dropped partition, say, has already lost its parent:
+ * command means (but for ATTACH and DETACH PARTITION), since a dropped
+ * partition, say, has already lost its parent:
+ *
+ *	The table is gone.  Its row and its versions go too.
  *
  *	A partition is attached or detached without AccessExclusiveLock on its
  *	parent.  Readers run at the same time, with catalogs that may be older or
@@ -25,17 +28,20 @@
  *	(indexes, statistics, comments, foreign keys, storage parameters, other
  *	people's triggers) changes no answer.
  *
- * Holes are only ever inserted here, never deleted, and only members that we
- * hold locked are judged.  So two DDL transactions never wait for each other
- * here, and neither takes back what the other found out.  A well table can
- * become unwell only in a command that holds the member it happens to, so
- * that command's end sees it.
+ * Holes are only ever inserted here, never deleted but with their table, and
+ * only members that we hold locked are judged.  So two DDL transactions never
+ * wait for each other here, and neither takes back what the other found out.
+ * A well table can become unwell only in a command that holds the member it
+ * happens to, so that command's end sees it.
  *
  * DETACH PARTITION CONCURRENTLY commits in its middle, and from then on new
  * snapshots lack the partition; its hole is inserted at ddl_command_start, to
  * be committed by its first transaction, and stays if it is cancelled.
  *
  * A table without a coverage row, as after a restore, has nothing to lose.
+ *
+ * DDL that locks the table of the sections counts as a change of theirs: it
+ * may have disabled the guards that announce one.
  *
  * A DROP is seen at ddl_command_end as well, so there is no sql_drop trigger.
  * Event triggers run in CREATE EXTENSION and pg_restore too, when the
@@ -45,16 +51,13 @@
  */
 #include "compat.h"
 
-#include "access/relation.h"
 #include "attach.h"
 #include "catalog/namespace.h"
 #include "change.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "ext_tables.h"
-#include "nodes/parsenodes.h"
 #include "table_shape.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "version.h"
 
@@ -172,7 +175,6 @@ JudgeTable(const AttachedTable *table, const TableVersion *version, Node *parset
 		return;
 	}
 
-
 	/*
 	 * One hole is as good as many.  One that we see stays: only repair() takes
 	 * it away, and the locks that we hold keep that out.
@@ -225,7 +227,7 @@ clarify_on_ddl_command_start(PG_FUNCTION_ARGS)
 	{
 		Oid			root = PartitionRootById(parent);
 
-		foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+		foreach(lc, ReadAttachedTables(SnapshotSelf))
 		{
 			if (((AttachedTable *) lfirst(lc))->table_id == root)
 				InsertHole(root);
@@ -257,7 +259,7 @@ clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 		HoldsRelation(ExtTablesGet()->section, ShareRowExclusiveLock))
 		ChangeRecordDefinitions(ExtTablesGet()->section);
 
-	tables = ReadAttachedTables(SnapshotSelf, true, NULL);
+	tables = ReadAttachedTables(SnapshotSelf);
 	if (tables == NIL)
 		PG_RETURN_VOID();
 

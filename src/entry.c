@@ -19,7 +19,6 @@
 #include "port/pg_bswap.h"
 #include "settings.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #define ENTRY_MAGIC "clarify1"
 #define ENTRY_MAC_LEN PG_SHA256_DIGEST_LENGTH

@@ -11,7 +11,6 @@
  */
 #include "compat.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
@@ -20,8 +19,8 @@
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "commands/extension.h"
-#include "ext_tables.h"
 #include "executor/tuptable.h"
+#include "ext_tables.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -196,9 +195,9 @@ AttachedFromSlot(TupleTableSlot *slot)
 }
 
 List *
-ReadAttachedTables(Snapshot snapshot, bool wait, bool *ok)
+ReadAttachedTables(Snapshot snapshot)
 {
-	return ReadTable(ExtTablesRequire()->attached_table, snapshot, wait, ok,
+	return ReadTable(ExtTablesRequire()->attached_table, snapshot, true, NULL,
 					 AttachedFromSlot);
 }
 
@@ -214,7 +213,7 @@ TableIsAttached(Oid table_id)
 
 	if (list_member_oid(known_attached, table_id))
 		return true;
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	foreach(lc, ReadAttachedTables(SnapshotSelf))
 	{
 		AttachedTable *table = lfirst(lc);
 

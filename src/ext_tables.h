@@ -76,9 +76,9 @@ extern bool TableIsAttached(Oid table_id);
  * All rows that the snapshot sees, palloc'd; sections in their order.  The
  * tables are opened with AccessShareLock, which is released.  If `wait` is
  * false and the lock is not to be had at once, *ok is set to false; with
- * `wait`, ok may be NULL.
+ * `wait`, ok may be NULL.  Raises if the extension is not there.
  */
-extern List *ReadAttachedTables(Snapshot snapshot, bool wait, bool *ok);
+extern List *ReadAttachedTables(Snapshot snapshot);
 extern List *ReadSections(Snapshot snapshot, bool wait, bool *ok);
 
 /* An interval in microseconds, months of 30 days. */

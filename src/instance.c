@@ -12,8 +12,8 @@
 
 #include "access/relation.h"
 #include "access/table.h"
-#include "ext_tables.h"
 #include "executor/tuptable.h"
+#include "ext_tables.h"
 #include "instance.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"

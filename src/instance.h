@@ -23,10 +23,10 @@ typedef struct Instance
 } Instance;
 
 /*
- * This database's instance, remembered until the extension's tables change.
- * NULL if there is none (the row is missing, or its table is locked by DDL):
- * then Redis can't be used.  Needs a transaction; may raise only what any
- * catalog access may.
+ * This database's instance, remembered for as long as clarify_cache.instance
+ * is the same table.  NULL if there is none (the row is missing, or its table
+ * is locked by DDL): then Redis can't be used.  Needs a transaction; may raise
+ * only what any catalog access may.
  */
 extern const Instance *InstanceGet(void);
 

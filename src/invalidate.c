@@ -26,7 +26,7 @@ clarify_invalidate(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("clarify_cache.invalidate()");
 	UserKeyFromDatum(&user, UUIDOID, PG_GETARG_DATUM(0));
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	foreach(lc, ReadAttachedTables(SnapshotSelf))
 	{
 		AttachedTable *table = lfirst(lc);
 
@@ -42,7 +42,7 @@ clarify_invalidate_all(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.invalidate_all()");
-	foreach(lc, ReadAttachedTables(SnapshotSelf, true, NULL))
+	foreach(lc, ReadAttachedTables(SnapshotSelf))
 	{
 		AttachedTable *table = lfirst(lc);
 

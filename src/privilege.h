@@ -13,8 +13,6 @@
 
 #include "compat.h"
 
-#include "nodes/parsenodes.h"
-
 struct Section;
 
 /*

@@ -90,7 +90,7 @@ extern void RedisConnAtEndOfXact(void);
  */
 extern void RedisConnClose(void);
 
-/* Is a connection open?  For the status view. */
+/* Is a connection open, to where the settings say now? */
 extern bool RedisConnIsOpen(void);
 
 #endif							/* CLARIFY_REDIS_CONN_H */

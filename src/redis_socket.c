@@ -445,7 +445,6 @@ RedisSocketOpen(const char **why)
 	return false;
 }
 
-
 /*----------
  * Connecting without waiting
  *----------

@@ -31,7 +31,7 @@ typedef struct TierItem
 	Size		payload_len;
 } TierItem;
 
-/* Is Redis configured? */
+/* Is Redis configured?  If not, a connection still open is closed. */
 extern bool RedisTierEnabled(void);
 
 /*
@@ -42,8 +42,9 @@ extern bool RedisTierEnabled(void);
 extern bool RedisTierRead(TierItem *items, int nitems);
 
 /*
- * Offer entries (SET ... PX), without waiting for the answer.  An item larger
- * than max_entry_size, or already expired, is skipped.  Counts fills.
+ * Offer entries (SET ... PX), without waiting for the answer, but as long as
+ * command_timeout for each batch of bytes to leave.  An item larger than
+ * max_entry_size, or already expired, is skipped.  Counts fills.
  */
 extern void RedisTierFill(TierItem *items, int nitems);
 

@@ -9,11 +9,10 @@
  *
  * The analysis (which tables, which privileges, may it be cached) is remembered
  * until an invalidation of one of its tables, or of any schema, cast or operator
- * class arrives, or
- * until the tables' coverage tokens differ, since a table may have been
- * attached anew by another key.  It is checked under locks on the tables and
- * with invalidations accepted, so no DDL that takes AccessExclusiveLock can
- * make it wrong while it is in use.
+ * class arrives, or until the tables' coverage tokens differ, since a table may
+ * have been attached anew by another key.  It is checked under locks on the
+ * tables and with invalidations accepted, so no DDL that takes
+ * AccessExclusiveLock can make it wrong while it is in use.
  *
  * Definitions that are no longer wanted are freed only when no call is under
  * way that may still use them.
@@ -31,6 +30,7 @@
 #include "privilege.h"
 #include "section.h"
 #include "section_check.h"
+#include "section_uses.h"
 #include "stats.h"
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
@@ -53,23 +53,30 @@ static List *discarded_plans = NIL; /* likewise SPIPlanPtrs */
 static bool known_token_valid = false;
 static uint64 known_token = 0;
 static Oid	known_table = InvalidOid;
-static int	users = 0;			/* calls under way */
+static int	calls_under_way = 0;
 static uint64 invalidations = 0;	/* that reached us */
 
 /* Forget analyses, on whichever invalidation may concern them. */
 static void
-ForgetOnRelcache(Datum arg, Oid relid)
+ForgetAnalyses(List *sections, Oid relid)
 {
 	ListCell   *lc;
 
-	invalidations++;
-	foreach(lc, known)
+	foreach(lc, sections)
 	{
 		Section    *section = lfirst(lc);
 
 		if (relid == InvalidOid || list_member_oid(section->relations, relid))
 			section->analyzed = false;
 	}
+}
+
+static void
+ForgetOnRelcache(Datum arg, Oid relid)
+{
+	invalidations++;
+	ForgetAnalyses(known, relid);
+	ForgetAnalyses(discarded, relid);	/* an outer call may use them still */
 }
 
 static void
@@ -197,14 +204,14 @@ SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 	TableVersion token;
 
 	InitializeOnce();
-	if (users == 0)
+	if (calls_under_way == 0)
 		FreeDiscarded();
 	if (rows != NULL)
 	{
 		VersionOfTable(rows, table, &token);
 		if (known_token_valid && known_table == table && known_token == token.all)
 		{
-			users++;
+			calls_under_way++;
 			return known;
 		}
 	}
@@ -217,20 +224,20 @@ SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 		known_table = table;
 		known_token = token.all;
 	}
-	users++;
+	calls_under_way++;
 	return known;
 }
 
 void
 SectionsRelease(void)
 {
-	users--;
+	calls_under_way--;
 }
 
 void
 SectionsAtEndOfXact(void)
 {
-	users = 0;
+	calls_under_way = 0;
 }
 
 char *
@@ -345,7 +352,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 {
 	Query	   *query = Analyze(SectionBuildQuery(section->query, section->single_row));
 	SectionFault *fault = SectionCheck(Analyze(section->query), LookupAttached,
-									   ReadAttachedTables(snapshot, true, NULL));
+									   ReadAttachedTables(snapshot));
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
 	MemoryContext old_context;
@@ -471,7 +478,7 @@ Qualify(const char *name, const char *query, List *attached)
 char *
 SectionValidate(const char *name, const char *query, List **tables)
 {
-	List	   *attached = ReadAttachedTables(SnapshotSelf, true, NULL);
+	List	   *attached = ReadAttachedTables(SnapshotSelf);
 	ErrorContextCallback context;
 	SectionFault *fault;
 	SectionUses uses;

@@ -11,13 +11,12 @@
 #include "compat.h"
 
 #include "executor/spi.h"
-#include "nodes/parsenodes.h"
 #include "user_key.h"
 #include "version.h"
 
 typedef struct Section
 {
-	MemoryContext context;		/* everything below lives here */
+	MemoryContext context;		/* everything below but the plan lives here */
 
 	/* the definition */
 	char	   *name;
@@ -47,6 +46,9 @@ typedef struct Section
  * table-level version rows under the snapshot, which tell whether what is
  * remembered still holds; NULL to read the definitions in any case.
  *
+ * Reading them waits for whoever has locked clarify_cache.section.  Raises if
+ * the extension is not there.
+ *
  * The list and the Sections stay valid until SectionsRelease; calls nest,
  * since a row-level security policy may call back.
  */
@@ -58,8 +60,9 @@ extern void SectionsAtEndOfXact(void);
 
 /*
  * Lock the section's tables in AccessShareLock, as a SELECT would, and see to
- * it that the analysis is of now.  False if a lock is not to be had at once.
- * Raises what parsing the query may raise, as a plain SELECT would.
+ * it that the analysis is of now.  False if a lock is not to be had at once,
+ * or if invalidations keep arriving.  Raises what parsing the query may raise,
+ * as a plain SELECT would.
  */
 extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
 								  const VersionRows *rows);

@@ -23,8 +23,6 @@
 
 #include "compat.h"
 
-#include "nodes/parsenodes.h"
-
 /* Why a query can't be a section, or can't be cached. */
 typedef struct SectionFault
 {
@@ -42,25 +40,6 @@ typedef struct AttachedKey
 } AttachedKey;
 
 typedef AttachedKey (*AttachedLookup) (Oid relid, void *arg);
-
-/*
- * What the query uses, for the checks that a hit must make and for the
- * fingerprint.  All lists are palloc'd in the current context, each member
- * once.
- */
-typedef struct SectionUses
-{
-	List	   *relations;		/* Oids of the tables */
-	List	   *functions;		/* Oids of functions that the executor would
-								 * check EXECUTE on, operators' included */
-	List	   *collations;		/* Oids, without InvalidOid */
-} SectionUses;
-
-/*
- * Collect what an analyzed query uses, at every level: the author's query that
- * passed the check, or that query wrapped in what makes JSON of it.
- */
-extern void SectionCollectUses(Query *query, SectionUses *uses);
 
 /*
  * Check an analyzed query, the author's own, with one parameter of type uuid.

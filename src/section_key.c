@@ -24,7 +24,6 @@
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "nodes/bitmapset.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "section_key.h"
 #include "utils/lsyscache.h"

@@ -13,8 +13,6 @@
  */
 #include "compat.h"
 
-#include <limits.h>
-
 #include "redis_url.h"
 #include "settings.h"
 #include "utils/guc.h"

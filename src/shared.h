@@ -23,7 +23,10 @@ typedef struct SharedState
 /* Ask for shared memory if preloaded; called from _PG_init only. */
 extern void SharedInit(void);
 
-/* The state: in shared memory or, if there is none, made in this backend. */
+/*
+ * The state: in shared memory or, if there is none, made by the first call in
+ * this backend, which may raise out-of-memory.
+ */
 extern SharedState *Shared(void);
 
 /* Is it shared with other backends? */

@@ -4,8 +4,7 @@
  *	  How often did what happen, for each section?  See stats.h.
  *
  * A slot below nused never changes its database and section again, so it is
- * found without a lock; only claiming a new one takes the spinlock.  Counters
- * are advisory: a count that races with a reset may survive it.
+ * found without a lock; only claiming a new one takes the spinlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -86,20 +85,4 @@ StatsCount(int slot, StatsCounter counter)
 
 	Assert(slot >= 0 && slot < STATS_MAX_SECTIONS);
 	pg_atomic_fetch_add_u64(&Shared()->stats.sections[slot].counters[counter], 1);
-}
-
-void
-StatsReset(void)
-{
-	StatsTable *stats = &Shared()->stats;
-	int			nused = (int) pg_atomic_read_u32(&stats->nused);
-
-	pg_read_barrier();
-	for (int i = 0; i < nused; i++)
-	{
-		if (stats->sections[i].database != MyDatabaseId)
-			continue;
-		for (int c = 0; c < STATS_NUM_COUNTERS; c++)
-			pg_atomic_write_u64(&stats->sections[i].counters[c], 0);
-	}
 }

@@ -54,10 +54,7 @@ extern void StatsInit(StatsTable *stats);
 /* The slot of a section of this database, claimed if need be. */
 extern int	StatsSlot(const char *section);
 
-/* Count one.  Never raises, blocks or allocates. */
+/* Count one.  Never raises, blocks or allocates, given a slot of StatsSlot. */
 extern void StatsCount(int slot, StatsCounter counter);
-
-/* Zero the counters of this database's sections. */
-extern void StatsReset(void);
 
 #endif							/* CLARIFY_STATS_H */

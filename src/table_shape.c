@@ -20,11 +20,9 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "ext_tables.h"
-#include "storage/lock.h"
 #include "table_shape.h"
 #include "user_key.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 

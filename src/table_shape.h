@@ -57,7 +57,7 @@ extern char *TableFaultOfHeld(Oid root, const char *key_column);
 /* Does this transaction hold the relation in this lock mode or a stronger one? */
 extern bool HoldsRelation(Oid relid, LOCKMODE lockmode);
 
-/* Does this one relation have both of our triggers in full shape? */
+/* Does this one relation have that trigger of ours, in full shape? */
 extern bool HasMarkTrigger(Relation rel);
 extern bool HasTrackTrigger(Relation rel, const char *key_column);
 

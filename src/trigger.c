@@ -179,6 +179,14 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 				 errmsg("rows of table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,
 						RelationGetRelationName(trigdata->tg_relation)),
 				 errhint("Use clarify_cache.attach() and clarify_cache.detach().")));
+
+	/* Replication brings a TRUNCATE whole; no publisher is to have one. */
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" can't be truncated", CLARIFY_SCHEMA,
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errhint("Use clarify_cache.drop_section().")));
 	ChangeRecordDefinitions(ext->section);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))

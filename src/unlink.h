@@ -20,9 +20,9 @@
 extern bool UnlinkIsWanted(void);
 
 /*
- * At pre-commit: make ready what RedisTierSendUnlink sends at commit, the
- * entries of the changed users in the sections that read one of the changed
- * tables (Oids).  Does not wait for Redis.
+ * At pre-commit: give RedisTierPrepareUnlink what RedisTierSendUnlink sends at
+ * commit, the entries of the changed users in the sections that read one of the
+ * changed tables (Oids).  Does not wait for Redis.
  */
 extern void UnlinkPrepare(const UserChange *changes, int nchanges, List *tables);
 

@@ -32,7 +32,6 @@ UserKeyFromDatum(UserKey *key, Oid type, Datum value)
 {
 	Assert(UserKeyTypeSupported(type));
 
-	key->type = type;
 	key->len = UUID_LEN;
 	memcpy(key->bytes, DatumGetUUIDP(value)->data, UUID_LEN);
 	key->hash = (int64) hash_bytes_extended(key->bytes, key->len,

@@ -23,7 +23,6 @@
 
 typedef struct UserKey
 {
-	Oid			type;
 	int64		hash;			/* as stored in clarify_cache.version */
 	uint8		len;			/* bytes in use */
 	uint8		bytes[USER_KEY_MAX_BYTES];
@@ -38,7 +37,7 @@ extern void UserKeyFromDatum(UserKey *key, Oid type, Datum value);
 /* Are two ids of this type the same user's? */
 extern bool UserKeyDatumsEqual(Oid type, Datum a, Datum b);
 
-/* The key as a Datum of its type; it points into *key. */
+/* The key as a Datum, a uuid; it points into *key. */
 extern Datum UserKeyDatum(const UserKey *key);
 
 /* Append the key's canonical text (for uuid: 36 lower-case characters). */

@@ -24,7 +24,6 @@
 #include "executor/tuptable.h"
 #include "ext_tables.h"
 #include "storage/lmgr.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "version.h"
 
@@ -38,9 +37,16 @@
 bool
 VersionIndexIsUsable(Relation index)
 {
-	if (!index->rd_index->indisvalid)
+	Form_pg_index form = index->rd_index;
+
+	/* Somebody may have added one of their own. */
+	if (!form->indisvalid || form->indnkeyatts != 3 ||
+		form->indkey.values[0] != ANUM_KEY_HASH ||
+		form->indkey.values[1] != ANUM_TABLE_ID ||
+		form->indkey.values[2] != ANUM_KIND ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
 		return false;
-	return !index->rd_index->indcheckxmin ||
+	return !form->indcheckxmin ||
 		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
 							  TransactionXmin);
 }

@@ -62,7 +62,8 @@ typedef struct VersionReader
 
 /*
  * Open for reading, without waiting for a lock.  False if a lock is not to be
- * had at once, or the index can't serve `snapshot`.  Close releases the locks.
+ * had at once, if the extension is not there, or if no index can serve every
+ * snapshot of this transaction.  Close releases the locks.
  */
 extern bool VersionOpen(VersionReader *reader);
 extern void VersionClose(VersionReader *reader);
@@ -87,7 +88,14 @@ extern void VersionOfTable(const VersionRows *rows, Oid table_id,
 /* The XOR of a table's user rows.  Pure. */
 extern uint64 VersionOfUser(const VersionRows *rows, Oid table_id);
 
-/* For writers: a session of changes to clarify_cache.version. */
+/*
+ * For writers: a session of changes to clarify_cache.version, palloc'd.  Begin
+ * raises if the extension is not there, and takes RowExclusiveLock until the
+ * end of the transaction, so it waits for DDL on that table (REINDEX, VACUUM
+ * FULL), but for no writer.  An error in between needs no clean-up beyond the
+ * transaction's own.  A later session can replace or delete what this one
+ * wrote only after CommandCounterIncrement.
+ */
 typedef struct VersionWriter VersionWriter;
 
 extern VersionWriter *VersionBeginWrite(void);
@@ -109,8 +117,8 @@ extern void VersionDelete(VersionWriter *writer, Oid table_id, bool everything);
 /*
  * Fold the rows of each key that has several, as far as nobody is at them.
  * Changes no version, waits for nobody.  Returns how many rows there are less.
- * Only at READ COMMITTED; afterwards the transaction must not trust its own
- * view of versions.
+ * Only at READ COMMITTED.  The caller calls ChangeMarkAll, as a transaction
+ * that has folded rows can't trust its own view of versions.
  */
 extern int64 VersionCompact(VersionWriter *writer);
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * version_write.c
- *	  Adding tokens to clarify_cache.version in the running transaction, and
- *	  folding its rows.
+ *	  Adding tokens to clarify_cache.version in the running transaction,
+ *	  deleting a table's, and folding its rows.
  *
  * How a token gets in must not lose another's, and must not wait:
  *
@@ -17,8 +17,8 @@
  *	  "Nobody else is at it" has to stay true until the update is done, or the
  *	  update would wait for a writer.  The heavyweight lock on the tuple, taken
  *	  only if it is free and given back after the update, is what all who
- *	  update rows here agree on.  Whoever has it and then finds the tuple
- *	  untouched knows that nobody begins to touch it.  (A row lock, which
+ *	  update or delete rows here agree on.  Whoever has it and then finds the
+ *	  tuple untouched knows that nobody begins to touch it.  (A row lock, which
  *	  SKIP LOCKED would take, does the same for another WAL record.)
  *	- Above READ COMMITTED rows are only inserted: the row visible in the
  *	  transaction's snapshot may not be the latest, and under SERIALIZABLE
@@ -47,7 +47,6 @@
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "version.h"
@@ -157,6 +156,27 @@ StoreRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash,
 							writer->new_slot, true);
 }
 
+/* An index that somebody has added may have a predicate or expressions. */
+static void
+InsertForeignIndexEntry(VersionWriter *writer, Relation index, IndexInfo *info)
+{
+	EState	   *estate = CreateExecutorState();
+	ExprContext *econtext = GetPerTupleExprContext(estate);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	econtext->ecxt_scantuple = writer->new_slot;
+	info->ii_ExpressionsState = NIL;
+	if (ExecQual(ExecPrepareQual(info->ii_Predicate, estate), econtext))
+	{
+		FormIndexDatum(info, writer->new_slot, estate, values, nulls);
+		index_insert(index, values, nulls, &writer->new_slot->tts_tid, writer->heap,
+					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, info);
+	}
+	info->ii_ExpressionsState = NIL;
+	FreeExecutorState(estate);
+}
+
 /* Index entries for writer->new_slot, in every index that wants them. */
 static void
 InsertIndexEntries(VersionWriter *writer)
@@ -171,6 +191,11 @@ InsertIndexEntries(VersionWriter *writer)
 
 		if (!info->ii_ReadyForInserts)
 			continue;
+		if (info->ii_Predicate != NIL || info->ii_Expressions != NIL || info->ii_Unique)
+		{
+			InsertForeignIndexEntry(writer, indexes->ri_IndexRelationDescs[i], info);
+			continue;
+		}
 		FormIndexDatum(info, writer->new_slot, NULL, values, nulls);
 		index_insert(indexes->ri_IndexRelationDescs[i], values, nulls,
 					 &writer->new_slot->tts_tid, writer->heap,

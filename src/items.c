@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * assemble.c
+ * items.c
  *	  Leaving items out of a section's payload.
  *
  * What differs from call to call (the current session) is not in the cache: a
@@ -16,7 +16,7 @@
  */
 #include "compat.h"
 
-#include "assemble.h"
+#include "items.h"
 
 /* p is at a quote; returns what follows the closing one. */
 static const char *

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * assemble.h
- *	  Putting payloads together to one JSON document.
+ * items.h
+ *	  Leaving items out of a section's payload.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_ASSEMBLE_H
-#define CLARIFY_ASSEMBLE_H
+#ifndef CLARIFY_ITEMS_H
+#define CLARIFY_ITEMS_H
 
 #include "compat.h"
 
@@ -24,4 +24,4 @@
 extern void AppendItems(StringInfo buf, const char *payload, Size len,
 						const char *leave_out, int max_items);
 
-#endif							/* CLARIFY_ASSEMBLE_H */
+#endif							/* CLARIFY_ITEMS_H */

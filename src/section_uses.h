@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * section_uses.h
+ *	  What a section's query uses: tables, functions, collations.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_SECTION_USES_H
+#define CLARIFY_SECTION_USES_H
+
+#include "compat.h"
+
+/*
+ * For the checks that a hit must make and for the fingerprint.  All lists are
+ * palloc'd in the current context, each member once.
+ */
+typedef struct SectionUses
+{
+	List	   *relations;		/* Oids of the tables */
+	List	   *functions;		/* Oids of functions that the executor would
+								 * check EXECUTE on, operators' included */
+	List	   *collations;		/* Oids, without InvalidOid */
+} SectionUses;
+
+/*
+ * Collect what an analyzed query uses, at every level: the author's query that
+ * passed the check, or that query wrapped in what makes JSON of it.
+ */
+extern void SectionCollectUses(Query *query, SectionUses *uses);
+
+#endif							/* CLARIFY_SECTION_USES_H */
