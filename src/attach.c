@@ -248,7 +248,8 @@ RaiseNoSuchTable(Oid relid)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("relation with OID %u does not exist", relid)));
+			 errmsg("relation with OID %u does not exist", relid),
+			 errhint("Name the table, as in clarify_cache.attach('schema.table').")));
 }
 
 Datum
@@ -257,6 +258,7 @@ clarify_attach(PG_FUNCTION_ARGS)
 	Oid			root;
 	char	   *key_column;
 	char	   *fault;
+	AttachedTable *attached;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -270,10 +272,14 @@ clarify_attach(PG_FUNCTION_ARGS)
 		RaiseNoSuchTable(root);
 	RequireOwner(root);
 	LockTree(root, ShareRowExclusiveLock);
-	if (FindAttached(root) != NULL)
+	attached = FindAttached(root);
+	if (attached != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("table \"%s\" is already attached", get_rel_name(root)),
+				 attached->key_column != NULL ?
+				 errdetail("Its key column is \"%s\".", attached->key_column) :
+				 errdetail("Any change of it concerns every user."),
 				 errhint("Use clarify_cache.repair() to put its triggers right, or clarify_cache.detach() first to attach it with another key.")));
 
 	fault = Cover(root, key_column);
@@ -391,6 +397,7 @@ clarify_detach(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table %s is not attached", NameForPeople(root)),
+				 errdetail("Nobody watches its changes."),
 				 errhint("clarify_cache.attached_table lists the tables that are.")));
 
 	ChangeMarkAll();

@@ -89,13 +89,16 @@ CheckIsNew(SectionRow *row)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_OBJECT),
 					 errmsg("section \"%s\" already exists", row->name),
+					 errdetail("Its query is: %s", other->query),
 					 errhint("Use clarify_cache.drop_section() first to define it anew.")));
 		row->ordinal = Max(row->ordinal, other->ordinal + 1);
 	}
 	if (list_length(rows) >= MAX_SECTIONS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("there are %d sections already, which is the limit", MAX_SECTIONS)));
+				 errmsg("there are %d sections already, which is the limit", MAX_SECTIONS),
+				 errdetail("A context is one JSON document; each section is a member of it."),
+				 errhint("Drop a section, or make one of two.")));
 }
 
 Datum
@@ -139,6 +142,7 @@ clarify_drop_section(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("section \"%s\" does not exist", name),
+				 errdetail("No section of that name is defined."),
 				 errhint("The view clarify_cache.sections lists the sections that do.")));
 	PG_RETURN_VOID();
 }
