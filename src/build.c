@@ -18,11 +18,13 @@
 #include "compat.h"
 
 #include "build.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "pin.h"
 #include "privilege.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/timestamp.h"
 
@@ -44,23 +46,58 @@ BuildEnd(BuildState *state)
 		elog(ERROR, "SPI_finish failed");
 }
 
-/* The plan revalidates itself when a table changes or another role calls. */
+static SPIPlanPtr
+Prepare(const Section *section, int cursor_options)
+{
+	Oid			types[1] = {UUIDOID};
+	SPIPlanPtr	plan = SPI_prepare_cursor(SectionBuildQuery(section->query,
+															section->single_row),
+										  1, types, cursor_options);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+static bool
+ReadsPartitionedTable(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	ListCell   *lc;
+
+	foreach(lc, source->relationOids)
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The plan revalidates itself when a table changes or another role calls.  But
+ * whether a partition that is being detached concurrently belongs to a table
+ * is decided, while planning, by the snapshot of that moment; so what reads
+ * partitioned tables is planned for each execution, as a plain query is.
+ */
 static SPIPlanPtr
 SectionPlan(Section *section)
 {
-	if (section->plan == NULL)
-	{
-		Oid			types[1] = {UUIDOID};
-		SPIPlanPtr	plan = SPI_prepare(SectionBuildQuery(section->query, section->single_row),
-									   1, types);
+	SPIPlanPtr	plan;
 
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(plan) != 0)
-			elog(ERROR, "SPI_keepplan failed");
-		section->plan = plan;
+	SectionDropStalePlan(section);
+	if (section->plan != NULL)
+		return section->plan;
+
+	plan = Prepare(section, 0);
+	if (ReadsPartitionedTable(plan))
+	{
+		SPI_freeplan(plan);
+		plan = Prepare(section, CURSOR_OPT_CUSTOM_PLAN);
 	}
-	return section->plan;
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	SectionSetPlan(section, plan);
+	return plan;
 }
 
 /* The text in SPI's result, or JSON's null where there is no row. */
@@ -92,9 +129,9 @@ CopyResult(MemoryContext context, Size *len)
  * or those of a view that has taken a table's place.
  */
 static bool
-RunsForeignCode(Section *section)
+RunsForeignCode(const Section *section, SPIPlanPtr plan)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(SectionPlan(section)));
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 
 	return section->fault != NULL || !source->is_valid || source->dependsOnRLS;
 }
@@ -105,9 +142,9 @@ RunsForeignCode(Section *section)
  * plain query.
  */
 static void
-ExecuteAsCaller(BuildState *state, Section *section, Datum *values)
+ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, Datum *values)
 {
-	Portal		portal = SPI_cursor_open(NULL, SectionPlan(section), values, NULL, true);
+	Portal		portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 
 	PinSetting("search_path", state->search_path);
 	SPI_cursor_fetch(portal, true, 1);
@@ -117,9 +154,9 @@ ExecuteAsCaller(BuildState *state, Section *section, Datum *values)
 
 /* Read-only: under the active snapshot, whatever has happened since. */
 static void
-Execute(Section *section, Datum *values)
+Execute(SPIPlanPtr plan, Datum *values)
 {
-	int			code = SPI_execute_plan(SectionPlan(section), values, NULL, true, 1);
+	int			code = SPI_execute_plan(plan, values, NULL, true, 1);
 
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
@@ -129,14 +166,16 @@ char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
 {
 	Datum		values[1] = {UserKeyDatum(user)};
+	SPIPlanPtr	plan;
 	char	   *payload;
 
 	if (section->analyzed)
 		RequireSchemaUsage(section);
-	if (RunsForeignCode(section))
-		ExecuteAsCaller(state, section, values);
+	plan = SectionPlan(section);
+	if (RunsForeignCode(section, plan))
+		ExecuteAsCaller(state, plan, values);
 	else
-		Execute(section, values);
+		Execute(plan, values);
 
 	payload = CopyResult(state->result_context, len);
 	SPI_freetuptable(SPI_tuptable);

@@ -55,6 +55,7 @@ static uint64 known_token = 0;
 static Oid	known_table = InvalidOid;
 static int	calls_under_way = 0;
 static uint64 invalidations = 0;	/* that reached us */
+static uint64 definition_changes = 0;	/* those of schemas, casts, operator classes */
 
 /* Forget analyses, on whichever invalidation may concern them. */
 static void
@@ -82,6 +83,7 @@ ForgetOnRelcache(Datum arg, Oid relid)
 static void
 ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
 {
+	definition_changes++;
 	ForgetOnRelcache(arg, InvalidOid);
 }
 
@@ -98,16 +100,25 @@ InitializeOnce(void)
 											 ALLOCSET_DEFAULT_SIZES);
 }
 
+void
+SectionSetPlan(Section *section, SPIPlanPtr plan)
+{
+	section->plan = plan;
+	section->plan_made_at = definition_changes;
+}
+
 /*
- * The plan cache does not watch casts and operator classes; so a plan does not
- * outlive the analysis.  An outer call may be executing it.
+ * The plan cache does not watch casts and operator classes.  What it is
+ * replaced by may be needed while an outer call executes it, so it is only
+ * freed when no call is under way.
  */
-static void
-DiscardPlan(Section *section)
+void
+SectionDropStalePlan(Section *section)
 {
 	MemoryContext old_context;
 
-	if (section->plan == NULL)
+	AcceptInvalidationMessages();
+	if (section->plan == NULL || section->plan_made_at == definition_changes)
 		return;
 	old_context = MemoryContextSwitchTo(sections_context);
 	discarded_plans = lappend(discarded_plans, section->plan);
@@ -385,7 +396,6 @@ AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
 	int			nest_level = PinSettings();
 
 	section->analyzed = false;
-	DiscardPlan(section);
 	for (int tries = 0; tries < 3 && !section->analyzed; tries++)
 	{
 		uint64		before = invalidations;

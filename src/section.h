@@ -38,7 +38,8 @@ typedef struct Section
 	List	   *namespaces;		/* Oids of the tables' schemas */
 	List	   *permissions;	/* see privilege.h */
 
-	SPIPlanPtr	plan;			/* NULL until first built; revalidates itself */
+	SPIPlanPtr	plan;			/* NULL until first built; see SectionSetPlan */
+	uint64		plan_made_at;
 } Section;
 
 /*
@@ -72,6 +73,15 @@ extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
  * locks are held.
  */
 extern bool SectionIsCurrent(Section *section);
+
+/*
+ * The section's plan, which must be a kept one, and which the section then owns.
+ * It revalidates itself as any plan does; SectionDropStalePlan, to be called
+ * before each use, accepts invalidations and drops one that may be wrong for
+ * reasons that the plan cache does not watch.
+ */
+extern void SectionSetPlan(Section *section, SPIPlanPtr plan);
+extern void SectionDropStalePlan(Section *section);
 
 /*
  * Check a definition, as add_section does: raise the first fault, else return
