@@ -82,9 +82,9 @@ set_name($_, 'the same') for $old, $new;
 is_look($old, $user, $one_built, 'the same name on both: built by the old primary');
 is_look($new, $user, $one_built, 'and by the new one');
 
-# What neither changed is shared; what one repairs is its own.
-$new->safe_psql('postgres', 'SELECT clarify_cache.repair()');
-is_look($new, $user, BUILT, 'repaired on the new one, nothing of before serves it');
+# What neither changed is shared; what one invalidates is its own.
+$new->safe_psql('postgres', 'SELECT clarify_cache.invalidate_all()');
+is_look($new, $user, BUILT, 'invalidated on the new one, nothing of before serves it');
 is_look($old, $user, BUILT, 'nor does its own serve the old primary');
 
 $new->stop;
