@@ -59,15 +59,21 @@ Prepare(const Section *section, int cursor_options)
 	return plan;
 }
 
-static bool
-ReadsPartitionedTable(SPIPlanPtr plan)
+static CachedPlanSource *
+PlanSource(SPIPlanPtr plan)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	return linitial(SPI_plan_get_plan_sources(plan));
+}
+
+/* Does the plan read a relation of this kind? */
+static bool
+ReadsKind(SPIPlanPtr plan, char relkind)
+{
 	ListCell   *lc;
 
-	foreach(lc, source->relationOids)
+	foreach(lc, PlanSource(plan)->relationOids)
 	{
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
+		if (get_rel_relkind(lfirst_oid(lc)) == relkind)
 			return true;
 	}
 	return false;
@@ -89,7 +95,7 @@ SectionPlan(Section *section)
 		return section->plan;
 
 	plan = Prepare(section, 0);
-	if (ReadsPartitionedTable(plan))
+	if (ReadsKind(plan, RELKIND_PARTITIONED_TABLE))
 	{
 		SPI_freeplan(plan);
 		plan = Prepare(section, CURSOR_OPT_CUSTOM_PLAN);
@@ -129,11 +135,12 @@ CopyResult(MemoryContext context, Size *len)
  * or those of a view that has taken a table's place.
  */
 static bool
-RunsForeignCode(const Section *section, SPIPlanPtr plan)
+RunsForeignCode(SPIPlanPtr plan)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	CachedPlanSource *source = PlanSource(plan);
 
-	return section->fault != NULL || !source->is_valid || source->dependsOnRLS;
+	return !source->is_valid || ReadsKind(plan, RELKIND_VIEW) ||
+		(source->dependsOnRLS && RowSecurityApplies(source->relationOids));
 }
 
 /*
@@ -172,7 +179,7 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 	if (section->analyzed)
 		RequireSchemaUsage(section);
 	plan = SectionPlan(section);
-	if (RunsForeignCode(section, plan))
+	if (RunsForeignCode(plan))
 		ExecuteAsCaller(state, plan, values);
 	else
 		Execute(plan, values);

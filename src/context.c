@@ -131,7 +131,7 @@ JudgeSection(const ContextCall *call, SectionCall *item)
 		return reason;
 	if (item->section->fault != NULL)
 		return BYPASS_UNCACHEABLE;
-	if (RowSecurityApplies(item->section))
+	if (RowSecurityApplies(item->section->relations))
 		return BYPASS_ROW_SECURITY;
 	return BYPASS_NONE;
 }
@@ -192,7 +192,7 @@ CheckHits(ContextCall *call)
 			continue;
 		if (!SectionIsCurrent(item->section))
 			item->bypass = BYPASS_INVALIDATED;
-		else if (RowSecurityApplies(item->section))
+		else if (RowSecurityApplies(item->section->relations))
 			item->bypass = BYPASS_ROW_SECURITY;
 		else if (CallerMayRead(item->section))
 			continue;

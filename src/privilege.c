@@ -79,11 +79,11 @@ CallerMayRead(const Section *section)
 }
 
 bool
-RowSecurityApplies(const Section *section)
+RowSecurityApplies(const List *relations)
 {
 	ListCell   *lc;
 
-	foreach(lc, section->relations)
+	foreach(lc, relations)
 	{
 		if (check_enable_rls(lfirst_oid(lc), InvalidOid, true) == RLS_ENABLED)
 			return true;

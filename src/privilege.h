@@ -28,8 +28,8 @@ extern List *CollectPermissions(Query *query);
  */
 extern bool CallerMayRead(const struct Section *section);
 
-/* Does row-level security apply to the caller on one of the tables? */
-extern bool RowSecurityApplies(const struct Section *section);
+/* Does row-level security apply to the caller on one of these tables (Oids)? */
+extern bool RowSecurityApplies(const List *relations);
 
 /*
  * Raise what a plain query would if the caller may not use a schema that it
