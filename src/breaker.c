@@ -27,8 +27,8 @@
 /* How often to look whether it has. */
 #define DOUBT_POLL_US 100
 
-/* Is a try of this backend counted in breaker->tries? */
-static bool trying = false;
+/* Where a try of this backend is counted as under way, or NULL. */
+static Breaker *trying = NULL;
 
 void
 BreakerInit(Breaker *breaker)
@@ -59,11 +59,11 @@ BreakerPeriodIsOver(TimestampTz until, TimestampTz now)
 }
 
 static void
-EndTry(Breaker *breaker)
+EndTry(void)
 {
-	if (trying)
-		pg_atomic_fetch_sub_u32(&breaker->tries, 1);
-	trying = false;
+	if (trying != NULL)
+		pg_atomic_fetch_sub_u32(&trying->tries, 1);
+	trying = NULL;
 }
 
 /*
@@ -105,30 +105,30 @@ BreakerAdmits(Breaker *breaker)
 	uint64		until = pg_atomic_read_u64(&breaker->open_until);
 	uint32		others;
 
-	EndTry(breaker);			/* one that an error has left */
+	EndTry();			/* one that an error has left */
 	if (until != 0 && !AdmitsProbe(breaker, until))
 		return false;
 
 	others = pg_atomic_fetch_add_u32(&breaker->tries, 1);
-	trying = true;
+	trying = breaker;
 	if (until == 0 && others >= (uint32) setting_breaker_failures && !AnswersOthers(breaker))
 	{
-		EndTry(breaker);
+		EndTry();
 		return false;
 	}
 	return true;
 }
 
 void
-BreakerAbandon(Breaker *breaker)
+BreakerAbandon(void)
 {
-	EndTry(breaker);
+	EndTry();
 }
 
 void
 BreakerSuccess(Breaker *breaker)
 {
-	EndTry(breaker);
+	EndTry();
 	pg_atomic_write_u64(&breaker->answered_at, (uint64) GetCurrentTimestamp());
 
 	/* Nearly always there is nothing to change: leave the cache line alone. */
@@ -148,7 +148,7 @@ BreakerFailure(Breaker *breaker, const char *why)
 	uint32		failures = pg_atomic_add_fetch_u32(&breaker->failures, 1);
 	uint64		closed = 0;
 
-	EndTry(breaker);
+	EndTry();
 	if (failures < (uint32) setting_breaker_failures)
 		return;
 

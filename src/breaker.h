@@ -66,7 +66,7 @@ extern bool BreakerAdmits(Breaker *breaker);
 
 /* Redis has answered: the row of failures ends, and the breaker is closed. */
 extern void BreakerSuccess(Breaker *breaker);
-extern void BreakerAbandon(Breaker *breaker);
+extern void BreakerAbandon(void);
 
 /*
  * Also for failures outside a try, of what was sent without waiting.  why: for

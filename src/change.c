@@ -196,14 +196,23 @@ NoteUser(Oid table_id, const UserKey *user)
 		HashChanges();
 }
 
+/*
+ * Anybody may create a trigger with our functions on a table of their own.
+ * Nobody reads its tokens, so they are not written.
+ */
+static bool
+TokensAreRead(Oid table_id)
+{
+	return table_id == ExtTablesRequire()->section || TableIsAttached(table_id);
+}
+
 /* Write one token now, for a change noted after the others were written. */
 static void
 WriteAtOnce(char kind, Oid table_id, int64 key_hash)
 {
 	VersionWriter *writer;
 
-	if (ExtTablesGet() == NULL ||
-		(table_id != ExtTablesGet()->section && !TableIsAttached(table_id)))
+	if (ExtTablesGet() == NULL || !TokensAreRead(table_id))
 		return;
 	writer = VersionBeginWrite();
 	VersionAddToken(writer, kind, table_id, key_hash);
@@ -285,21 +294,14 @@ AnyTokens(void)
 	return false;
 }
 
-/*
- * Anybody may create a trigger with our functions on a table of their own.
- * Nobody reads its tokens, so they are not written.
- */
 static void
 ForgetUnattached(void)
 {
-	Oid			section_table = ExtTablesRequire()->section;
-
 	for (int i = 0; i < ntable_changes; i++)
 	{
 		TableChange *table = &table_changes[i];
 
-		if ((table->whole || table->nusers > 0) &&
-			table->table_id != section_table && !TableIsAttached(table->table_id))
+		if ((table->whole || table->nusers > 0) && !TokensAreRead(table->table_id))
 		{
 			table->whole = false;
 			table->nusers = 0;

@@ -415,6 +415,14 @@ SocketFinish(int64 deadline, const char **why)
 	return !url.use_tls || SocketSecure(deadline, why);
 }
 
+/* Close, and try the next address first: this one may use up all the time. */
+static void
+SocketGiveUp(void)
+{
+	RedisSocketClose();
+	first_address = (first_address + 1) % naddresses;
+}
+
 bool
 RedisSocketOpen(const char **why)
 {
@@ -436,10 +444,7 @@ RedisSocketOpen(const char **why)
 			*why = NULL;
 			return true;
 		}
-		RedisSocketClose();
-
-		/* Next time, too: this one may have used up all the time. */
-		first_address = (first_address + 1) % naddresses;
+		SocketGiveUp();
 	}
 	addresses_doubtful = true;
 	return false;
@@ -461,8 +466,7 @@ RedisSocketStart(const char **why)
 	if (SocketStart(&addresses[first_address], why))
 		return true;
 
-	RedisSocketClose();
-	first_address = (first_address + 1) % naddresses;
+	SocketGiveUp();
 	addresses_doubtful = true;
 	return false;
 }

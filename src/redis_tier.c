@@ -387,5 +387,5 @@ void
 RedisTierAtEndOfXact(void)
 {
 	RedisConnAtEndOfXact();
-	BreakerAbandon(&Shared()->breaker);
+	BreakerAbandon();
 }
