@@ -76,10 +76,25 @@ sub mixed
 	$s->query('RESET clarify_cache.breaker_failures');
 }
 
+# However fast the machine: until the breaker has closed again and the backend
+# is connected.
+sub settle
+{
+	for (1 .. 200)
+	{
+		$s->query('SELECT clarify_context(md5($$user 1$$)::uuid)');
+		return if $s->query(q{SELECT connected AND breaker = 'closed' FROM clarify_cache.status}) eq 't';
+		select(undef, undef, undef, 0.05);
+	}
+	die 'the breaker did not close';
+}
+
 mixed(500);
 mixed(500);
+settle();
 my ($rss, $contexts, $descriptors) = (rss_kb(), contexts_kb(), descriptors());
 mixed(2500) for 1 .. 2;
+settle();
 my ($rss_after, $contexts_after, $descriptors_after) = (rss_kb(), contexts_kb(), descriptors());
 note "RSS $rss -> $rss_after kB, contexts $contexts -> $contexts_after kB, descriptors $descriptors -> $descriptors_after";
 
@@ -95,6 +110,7 @@ set_conf($node, 'clarify_cache.redis_url', $redis->url);
 like(look($s, 1), qr/^exact/, 'exact afterwards');
 $s->query("SET clarify_cache.breaker_recovery = '100ms'");
 like(look($s, 1), qr/^exact/, 'exact') for 1, 2;
+settle();
 is_hit($s, 1, 'and served');
 $s->quit;
 
