@@ -284,9 +284,31 @@ RETURNS json
 AS 'MODULE_PATHNAME', 'clarify_context' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION clarify_context(uuid, uuid) IS 'a user''s context, one member for each section; the current session is left out of "sessions"';
 
+CREATE FUNCTION clarify_contexts(user_ids uuid[])
+RETURNS TABLE (user_id uuid, context json)
+AS 'MODULE_PATHNAME', 'clarify_contexts' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION clarify_contexts(uuid[]) IS 'the contexts of many users, a row for each id in their order, with one round trip to Redis for a hundred of them';
+
+CREATE FUNCTION clarify_cache.warm(user_ids uuid[])
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'clarify_warm' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_cache.warm(uuid[]) IS 'build what is not cached of these users, ahead of need; returns how many entries were made';
+
 --
 -- Seeing
 --
+
+CREATE FUNCTION clarify_cache.explain(
+	user_id uuid,
+	OUT section text,
+	OUT served_from text,
+	OUT reason text,
+	OUT bytes bigint,
+	OUT age interval,
+	OUT ttl_left interval)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'clarify_explain' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION clarify_cache.explain(uuid) IS 'call clarify_context() and say for each section where it came from (local, redis, build, or bypass and its reason), its size, and the age and remaining time of its entry';
 
 CREATE FUNCTION clarify_cache.section_state(
 	OUT section text,
@@ -316,8 +338,11 @@ CREATE FUNCTION clarify_cache.section_stats(
 	OUT local_hits bigint,
 	OUT redis_hits bigint,
 	OUT builds bigint,
+	OUT build_time double precision,
 	OUT bypasses bigint,
+	OUT bypass_reasons jsonb,
 	OUT fills bigint,
+	OUT fill_failures bigint,
 	OUT version_mismatches bigint,
 	OUT corrupt_entries bigint)
 RETURNS SETOF record
@@ -326,14 +351,64 @@ COMMENT ON FUNCTION clarify_cache.section_stats() IS 'see the view clarify_cache
 
 CREATE VIEW clarify_cache.stats AS
 	SELECT * FROM clarify_cache.section_stats();
-COMMENT ON VIEW clarify_cache.stats IS 'counters of each section since the server started (or, when the library is not preloaded, since this backend first used it)';
+COMMENT ON VIEW clarify_cache.stats IS 'counters of each section since reset_stats() or the start of the server (or, when the library is not preloaded, since this backend first used it)';
 COMMENT ON COLUMN clarify_cache.stats.local_hits IS 'answers from the local tier';
 COMMENT ON COLUMN clarify_cache.stats.redis_hits IS 'answers from Redis';
 COMMENT ON COLUMN clarify_cache.stats.builds IS 'answers built from the tables, bypasses included';
+COMMENT ON COLUMN clarify_cache.stats.build_time IS 'milliseconds spent on building';
 COMMENT ON COLUMN clarify_cache.stats.bypasses IS 'answers built without looking at the cache';
-COMMENT ON COLUMN clarify_cache.stats.fills IS 'entries sent to Redis';
+COMMENT ON COLUMN clarify_cache.stats.bypass_reasons IS 'the same by reason';
+COMMENT ON COLUMN clarify_cache.stats.fills IS 'entries built and stored, in whichever tier';
+COMMENT ON COLUMN clarify_cache.stats.fill_failures IS 'entries built that Redis, or without one the local tier, did not take';
 COMMENT ON COLUMN clarify_cache.stats.version_mismatches IS 'entries found that were of other data';
 COMMENT ON COLUMN clarify_cache.stats.corrupt_entries IS 'entries found that this database did not write';
+
+CREATE FUNCTION clarify_cache.calls(
+	OUT calls bigint,
+	OUT call_time double precision,
+	OUT waits bigint,
+	OUT latency_bounds double precision[],
+	OUT latency_counts bigint[],
+	OUT stats_reset timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'clarify_calls' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_cache.calls() IS 'see the view clarify_cache.call_stats';
+
+CREATE VIEW clarify_cache.call_stats AS
+	SELECT * FROM clarify_cache.calls();
+COMMENT ON VIEW clarify_cache.call_stats IS 'counters of the calls in this database: a call is one context, or up to a hundred of clarify_contexts() and warm()';
+COMMENT ON COLUMN clarify_cache.call_stats.calls IS 'calls that returned';
+COMMENT ON COLUMN clarify_cache.call_stats.call_time IS 'milliseconds spent on them';
+COMMENT ON COLUMN clarify_cache.call_stats.waits IS 'calls that waited for another backend to build what they missed, and took its answer';
+COMMENT ON COLUMN clarify_cache.call_stats.latency_bounds IS 'milliseconds: upper bounds of a histogram';
+COMMENT ON COLUMN clarify_cache.call_stats.latency_counts IS 'calls that took at most so long, one for each bound';
+COMMENT ON COLUMN clarify_cache.call_stats.stats_reset IS 'when the counters began';
+
+CREATE FUNCTION clarify_cache.redis(
+	OUT commands bigint,
+	OUT errors bigint,
+	OUT timeouts bigint,
+	OUT connects bigint,
+	OUT reconnects bigint,
+	OUT breaker_openings bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'clarify_redis' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_cache.redis() IS 'see the view clarify_cache.redis_stats';
+
+CREATE VIEW clarify_cache.redis_stats AS
+	SELECT * FROM clarify_cache.redis();
+COMMENT ON VIEW clarify_cache.redis_stats IS 'counters of what went on between all backends, of all databases, and Redis';
+COMMENT ON COLUMN clarify_cache.redis_stats.commands IS 'commands sent: MGET for reads, SET for each fill, UNLINK for commits';
+COMMENT ON COLUMN clarify_cache.redis_stats.errors IS 'failures of any kind, time-outs included, as the circuit breaker counts them';
+COMMENT ON COLUMN clarify_cache.redis_stats.timeouts IS 'waits that connect_timeout or command_timeout ended';
+COMMENT ON COLUMN clarify_cache.redis_stats.connects IS 'connections opened';
+COMMENT ON COLUMN clarify_cache.redis_stats.reconnects IS 'those of them that took the place of a lost one';
+COMMENT ON COLUMN clarify_cache.redis_stats.breaker_openings IS 'how often the circuit breaker opened';
+
+CREATE FUNCTION clarify_cache.reset_stats()
+RETURNS void
+AS 'MODULE_PATHNAME', 'clarify_reset_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_cache.reset_stats() IS 'start counting from zero: the sections and calls of this database, and Redis; not undone by a rollback';
 
 CREATE FUNCTION clarify_cache.cache_status(
 	OUT enabled bool,
@@ -343,7 +418,11 @@ CREATE FUNCTION clarify_cache.cache_status(
 	OUT breaker text,
 	OUT breaker_failures int,
 	OUT breaker_openings bigint,
-	OUT breaker_probe_at timestamptz)
+	OUT breaker_probe_at timestamptz,
+	OUT local_size bigint,
+	OUT local_used bigint,
+	OUT local_entries bigint,
+	OUT local_evictions bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'clarify_cache_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION clarify_cache.cache_status() IS 'see the view clarify_cache.status';
@@ -352,19 +431,25 @@ CREATE VIEW clarify_cache.status AS
 	SELECT * FROM clarify_cache.cache_status();
 COMMENT ON VIEW clarify_cache.status IS 'state of the cache as this backend sees it';
 COMMENT ON COLUMN clarify_cache.status.enabled IS 'clarify_cache.enabled, in this session';
-COMMENT ON COLUMN clarify_cache.status.preloaded IS 'are breaker and counters shared by all backends?';
+COMMENT ON COLUMN clarify_cache.status.preloaded IS 'are local tier, breaker and counters shared by all backends?';
 COMMENT ON COLUMN clarify_cache.status.redis_address IS 'where Redis is, without user and password; NULL: none';
 COMMENT ON COLUMN clarify_cache.status.connected IS 'has this backend an open connection?';
 COMMENT ON COLUMN clarify_cache.status.breaker IS 'closed: Redis is used; open: it is left alone; half-open: the next caller tries it';
 COMMENT ON COLUMN clarify_cache.status.breaker_failures IS 'failures in a row so far';
 COMMENT ON COLUMN clarify_cache.status.breaker_openings IS 'how often it has opened since the counters began';
 COMMENT ON COLUMN clarify_cache.status.breaker_probe_at IS 'when an open breaker lets a caller try Redis again';
+COMMENT ON COLUMN clarify_cache.status.local_size IS 'bytes that the local tier has; 0: it is off';
+COMMENT ON COLUMN clarify_cache.status.local_used IS 'bytes of them in entries, outdated ones included';
+COMMENT ON COLUMN clarify_cache.status.local_entries IS 'entries in it, of all databases';
+COMMENT ON COLUMN clarify_cache.status.local_evictions IS 'entries that had to make room for others since the server started';
 
-GRANT SELECT ON clarify_cache.sections, clarify_cache.stats, clarify_cache.status TO PUBLIC;
+GRANT SELECT ON clarify_cache.sections, clarify_cache.stats, clarify_cache.call_stats,
+	clarify_cache.redis_stats, clarify_cache.status TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION clarify_cache.attach(regclass, name),
 	clarify_cache.detach(regclass), clarify_cache.repair(),
 	clarify_cache.add_section(text, text, interval, bool, int),
 	clarify_cache.drop_section(text), clarify_cache.invalidate(uuid),
 	clarify_cache.invalidate_all(), clarify_cache.compact(),
+	clarify_cache.warm(uuid[]), clarify_cache.reset_stats(),
 	clarify_cache.setup(regnamespace) FROM PUBLIC;

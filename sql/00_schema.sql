@@ -61,7 +61,8 @@ SET search_path = pg_catalog, public, pg_temp AS $$
 			sum(n) FILTER (WHERE counter = 'bypasses') AS bypasses,
 			sum(n) FILTER (WHERE counter = 'fills') AS fills
 		FROM (SELECT key AS counter, value::bigint - coalesce(before ->> key, '0')::bigint AS n
-			FROM jsonb_each_text(after) WHERE key <> 'section') d) t
+			FROM jsonb_each_text(after)
+			WHERE key IN ('local_hits', 'redis_hits', 'builds', 'bypasses', 'fills')) d) t
 $$;
 
 -- The sections by where they came from.

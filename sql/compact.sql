@@ -22,13 +22,13 @@ SELECT version_rows();
 
 -- Cached under the version of these rows,
 SELECT clarify_context('11111111-1111-1111-1111-111111111111') -> 'folded' ->> 0 AS first;
-SELECT redis_hits, builds FROM clarify_cache.stats WHERE section = 'folded' \gset before_
+SELECT local_hits + redis_hits AS hits, builds FROM clarify_cache.stats WHERE section = 'folded' \gset before_
 SELECT clarify_cache.compact();
 SELECT version_rows();
 
 -- and still found under that of the one that is left.
 SELECT clarify_context('11111111-1111-1111-1111-111111111111') -> 'folded' ->> 0 AS first;
-SELECT redis_hits - :before_redis_hits AS hits, builds - :before_builds AS builds
+SELECT local_hits + redis_hits - :before_hits AS hits, builds - :before_builds AS builds
 FROM clarify_cache.stats WHERE section = 'folded';
 
 -- The fold is undone by a rollback, and nothing is lost with it.
@@ -40,7 +40,7 @@ SELECT clarify_cache.compact();
 ROLLBACK;
 SELECT version_rows();
 SELECT clarify_context('11111111-1111-1111-1111-111111111111') -> 'folded' ->> 3 AS fourth;
-SELECT redis_hits - :before_redis_hits AS hits, builds - :before_builds AS builds
+SELECT local_hits + redis_hits - :before_hits AS hits, builds - :before_builds AS builds
 FROM clarify_cache.stats WHERE section = 'folded';
 
 -- Nothing to do; and not for everybody.

@@ -14,6 +14,7 @@
 
 #include "breaker.h"
 #include "settings.h"
+#include "stats.h"
 #include "utils/timestamp.h"
 
 /*
@@ -149,6 +150,7 @@ BreakerFailure(Breaker *breaker, const char *why)
 	uint64		closed = 0;
 
 	EndTry();
+	StatsCountRedis(REDIS_ERRORS, 1);
 	if (failures < (uint32) setting_breaker_failures)
 		return;
 

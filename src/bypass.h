@@ -24,8 +24,12 @@ typedef enum BypassReason
 	BYPASS_UNCACHEABLE,			/* the query is not, or no longer, a section's */
 	BYPASS_NOT_COVERED,			/* a table is not attached in the snapshot */
 	BYPASS_HOLE,				/* a schema change; repair() mends it */
-	BYPASS_ROW_SECURITY			/* row-level security applies to the caller */
+	BYPASS_ROW_SECURITY,		/* row-level security applies to the caller */
+	BYPASS_NUM_REASONS
 } BypassReason;
+
+/* The reason as the views and explain() show it; "none" for BYPASS_NONE. */
+extern const char *BypassReasonName(BypassReason reason);
 
 /*
  * Why this call can't trust its own view of the versions, whatever the

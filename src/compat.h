@@ -38,6 +38,31 @@
 #define compat_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* PostgreSQL 16 counts times in nanoseconds, whatever the clock. */
+#if PG_VERSION_NUM >= 160000
+#define compat_instr_time_nanos(t) INSTR_TIME_GET_NANOSEC(t)
+#else
+#define compat_instr_time_nanos(t) \
+	((int64) (t).tv_sec * INT64CONST(1000000000) + (int64) (t).tv_nsec)
+#endif
+
+/*
+ * Try to take a lock of the running transaction, without waiting and without
+ * an error if the lock table is full.
+ */
+static inline bool
+compat_try_lock(const LOCKTAG *tag, LOCKMODE lockmode)
+{
+	LockAcquireResult result;
+
+#if PG_VERSION_NUM >= 180000
+	result = LockAcquireExtended(tag, lockmode, false, true, false, NULL, false);
+#else
+	result = LockAcquireExtended(tag, lockmode, false, true, false, NULL);
+#endif
+	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* PostgreSQL 16 replaced the ownership checks by one for all classes. */
 #if PG_VERSION_NUM >= 160000
 #define compat_owns_class(relid, role) object_ownercheck(RelationRelationId, relid, role)

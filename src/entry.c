@@ -258,6 +258,7 @@ EntryParse(EntryHasher *hasher, const Instance *instance, const char *key, Size 
 	const char *p = value;
 	const char *mac_at;
 	EntryHeader found;
+	EntryVerdict verdict;
 	uint8		claimed[ENTRY_MAC_LEN];
 	uint8		mac[ENTRY_MAC_LEN];
 
@@ -266,15 +267,12 @@ EntryParse(EntryHasher *hasher, const Instance *instance, const char *key, Size 
 		!MacsEqual(mac, claimed))
 		return ENTRY_CORRUPT;
 
-	if (found.fingerprint != want->fingerprint)
-		return ENTRY_OTHER_DEFINITION;
-	if (found.version != want->version)
-		return ENTRY_OTHER_VERSION;
-	if (found.expires_at <= now)
-		return ENTRY_EXPIRED;
-
-	*header = found;
-	*payload = p;
-	*payload_len = end - p;
-	return ENTRY_OK;
+	verdict = EntryJudge(&found, want, now);
+	if (verdict == ENTRY_OK)
+	{
+		*header = found;
+		*payload = p;
+		*payload_len = end - p;
+	}
+	return verdict;
 }

@@ -24,30 +24,13 @@
 
 #include "compat.h"
 
-#include "datatype/timestamp.h"
 #include "instance.h"
 #include "lib/stringinfo.h"
+#include "tier.h"
 #include "user_key.h"
 
 /* No header line is longer, with its newline; EntryMakeLine's buffer. */
 #define ENTRY_LINE_MAX 192
-
-typedef struct EntryHeader
-{
-	uint64		version;
-	uint64		fingerprint;
-	TimestampTz built_at;
-	TimestampTz expires_at;
-} EntryHeader;
-
-typedef enum EntryVerdict
-{
-	ENTRY_OK,
-	ENTRY_OTHER_VERSION,		/* authentic, but of other data */
-	ENTRY_OTHER_DEFINITION,		/* authentic, but of another fingerprint */
-	ENTRY_EXPIRED,
-	ENTRY_CORRUPT				/* not ours: bad form or MAC */
-} EntryVerdict;
 
 /*
  * What MACs are computed with, for any number of entries one after the other,

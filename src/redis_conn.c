@@ -15,10 +15,12 @@
  */
 #include "compat.h"
 
+#include "clock.h"
 #include "redis_conn.h"
 #include "redis_socket.h"
 #include "redis_url.h"
 #include "settings.h"
+#include "stats.h"
 #include "storage/latch.h"
 
 /* Bytes of a reply to a command whose reply is not wanted. */
@@ -250,11 +252,16 @@ ConnReceive(const char **why)
 static bool
 ConnGreet(void)
 {
+	static bool greeted_before = false;
 	redisReader *reader = RedisSocketContext()->reader;
 
 	if (conn.greeted)
 		return true;
 	conn.greeted = true;
+	StatsCountRedis(REDIS_CONNECTS, 1);
+	if (greeted_before)
+		StatsCountRedis(REDIS_RECONNECTS, 1);
+	greeted_before = true;
 
 	reply_functions = *reader->fn;
 	create_array = reply_functions.createArray;
@@ -283,8 +290,9 @@ ConnGreet(void)
 }
 
 static bool
-ConnQueue(StringInfo commands)
+ConnQueue(StringInfo commands, int ncommands)
 {
+	StatsCountRedis(REDIS_COMMANDS, ncommands);
 	return ConnGreet() &&
 		redisAppendFormattedCommand(RedisSocketContext(), commands->data, commands->len) == REDIS_OK;
 }
@@ -366,7 +374,7 @@ static ConnResult
 ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **why)
 {
 	conn.own_due = ncommands;
-	if (!ConnQueue(commands))
+	if (!ConnQueue(commands, ncommands))
 		return ConnBroken(why);
 	return ConnRun(deadline, why);
 }
@@ -454,7 +462,7 @@ RedisConnSend(StringInfo commands, int ncommands, const char **why)
 
 	conn.busy = true;
 	conn.fills_due += ncommands;
-	if (!ConnQueue(commands))
+	if (!ConnQueue(commands, ncommands))
 		(void) ConnBroken(why);
 	else if (ConnRun(deadline, why) == CONN_OK)
 	{
@@ -514,7 +522,7 @@ RedisConnSendPrepared(void)
 	if (RedisSocketState() == SOCKET_OPEN && !conn.busy)
 	{
 		conn.fills_due += nprepared;
-		if (!ConnQueue(prepared) || ConnWrite(&done, &why) != CONN_OK || !done)
+		if (!ConnQueue(prepared, nprepared) || ConnWrite(&done, &why) != CONN_OK || !done)
 			ConnClose();
 	}
 	RedisConnDiscardPrepared();

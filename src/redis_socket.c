@@ -30,11 +30,12 @@
 #include <openssl/x509v3.h>
 #endif
 
+#include "clock.h"
 #include "common/ip.h"
 #include "port.h"
-#include "portability/instr_time.h"
 #include "redis_socket.h"
 #include "settings.h"
+#include "stats.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -71,15 +72,6 @@ static int64 resolve_after = 0; /* don't resolve again before */
 
 static char connect_error[128];
 
-int64
-MonotonicMicros(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
-
 /*----------
  * Waiting
  *----------
@@ -114,7 +106,10 @@ RedisSocketWait(uint32 events, int64 deadline)
 	WaitEvent	event;
 
 	if (left <= 0)
+	{
+		StatsCountRedis(REDIS_TIMEOUTS, 1);
 		return false;
+	}
 
 	if (wait_event_info == 0)
 		wait_event_info = compat_wait_event("ClarifyCacheRedis");

@@ -59,7 +59,4 @@ extern SocketState RedisSocketState(void);
 /* For hiredis's buffers and parser.  Not NULL while open. */
 extern redisContext *RedisSocketContext(void);
 
-/* Microseconds of a clock that nobody sets: deadlines must not move. */
-extern int64 MonotonicMicros(void);
-
 #endif							/* CLARIFY_REDIS_SOCKET_H */

@@ -16,12 +16,12 @@
  */
 #include "compat.h"
 
+#include "entry.h"
 #include "instance.h"
 #include "redis_conn.h"
 #include "redis_tier.h"
 #include "settings.h"
 #include "shared.h"
-#include "stats.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -97,12 +97,12 @@ AppendCommand(StringInfo buf, const char *name, int narguments)
 
 /* The keys of the items, one after the other; ends[i] is where i's ends. */
 static void
-AppendKeys(StringInfo keys, int *ends, const TierItem *items, int nitems,
+AppendKeys(StringInfo keys, int *ends, TierItem **items, int nitems,
 		   const Instance *instance)
 {
 	for (int i = 0; i < nitems; i++)
 	{
-		EntryAppendKey(keys, instance, items[i].user, items[i].section);
+		EntryAppendKey(keys, instance, items[i]->user, items[i]->section);
 		ends[i] = keys->len;
 	}
 }
@@ -131,32 +131,18 @@ TakeValue(TierItem *item, EntryHasher *hasher, const Instance *instance,
 	Size		payload_len;
 	char	   *copy;
 
-	switch (EntryParse(hasher, instance, key, key_len, value->str, value->len,
-					   &item->header, now, &item->header, &payload, &payload_len))
-	{
-		case ENTRY_OK:
-			copy = palloc(payload_len + 1);
-			memcpy(copy, payload, payload_len);
-			copy[payload_len] = '\0';
-			item->payload = copy;
-			item->payload_len = payload_len;
-			item->found = true;
-			StatsCount(item->stats_slot, STATS_REDIS_HITS);
-			break;
-		case ENTRY_OTHER_VERSION:
-			StatsCount(item->stats_slot, STATS_VERSION_MISMATCHES);
-			break;
-		case ENTRY_CORRUPT:
-			StatsCount(item->stats_slot, STATS_CORRUPT);
-			break;
-		case ENTRY_OTHER_DEFINITION:
-		case ENTRY_EXPIRED:
-			break;
-	}
+	item->verdict = EntryParse(hasher, instance, key, key_len, value->str, value->len,
+							   &item->header, now, &item->header, &payload, &payload_len);
+	if (item->verdict != ENTRY_OK)
+		return;
+	copy = palloc(payload_len);
+	memcpy(copy, payload, payload_len);
+	item->payload = copy;
+	item->payload_len = payload_len;
 }
 
 static void
-TakeValues(TierItem *items, int nitems, const Instance *instance,
+TakeValues(TierItem **items, int nitems, const Instance *instance,
 		   const StringInfoData *keys, const int *ends, const redisReply *reply)
 {
 	TimestampTz now = GetCurrentTimestamp();
@@ -169,7 +155,7 @@ TakeValues(TierItem *items, int nitems, const Instance *instance,
 
 		/* nil: no such key, or one of another type */
 		if (value->type == REDIS_REPLY_STRING)
-			TakeValue(&items[i], hasher, instance, keys->data + start, ends[i] - start,
+			TakeValue(items[i], hasher, instance, keys->data + start, ends[i] - start,
 					  value, now);
 		start = ends[i];
 	}
@@ -177,7 +163,7 @@ TakeValues(TierItem *items, int nitems, const Instance *instance,
 }
 
 bool
-RedisTierRead(TierItem *items, int nitems)
+RedisTierRead(TierItem **items, int nitems)
 {
 	Breaker    *breaker = &Shared()->breaker;
 	const Instance *current;
@@ -190,7 +176,7 @@ RedisTierRead(TierItem *items, int nitems)
 	const char *why;
 
 	for (int i = 0; i < nitems; i++)
-		items[i].found = false;
+		items[i]->verdict = ENTRY_ABSENT;
 
 	if (nitems == 0 || !RedisTierEnabled() ||
 		(current = InstanceGet()) == NULL || !BreakerAdmits(breaker))
@@ -266,33 +252,32 @@ AppendFill(StringInfo commands, const TierItem *item, EntryHasher *hasher,
 	return line_len > 0;
 }
 
-/* Send what was collected, and count it or the failure. */
+/* Send what was collected of items[from .. to - 1]. */
 static bool
-SendFills(StringInfo commands, const List *slots)
+SendFills(StringInfo commands, int ncommands, TierItem **items, int from, int to)
 {
 	const char *why;
-	ListCell   *lc;
+	bool		sent = RedisConnSend(commands, ncommands, &why);
 
-	if (!RedisConnSend(commands, list_length(slots), &why))
-	{
-		if (why != NULL)
-			BreakerFailure(&Shared()->breaker, why);
-		return false;
-	}
-	foreach(lc, slots)
-		StatsCount(lfirst_int(lc), STATS_FILLS);
-	return true;
+	if (!sent && why != NULL)
+		BreakerFailure(&Shared()->breaker, why);
+	for (int i = from; i < to && !sent; i++)
+		items[i]->stored = false;
+	return sent;
 }
 
 void
-RedisTierFill(TierItem *items, int nitems)
+RedisTierFill(TierItem **items, int nitems)
 {
 	const Instance *instance;
 	StringInfoData commands;
 	EntryHasher *hasher;
-	List	   *slots = NIL;
 	TimestampTz now;
+	int			from = 0;
+	int			ncommands = 0;
 
+	for (int i = 0; i < nitems; i++)
+		items[i]->stored = false;
 	if (nitems == 0 || !RedisTierEnabled() || !RedisConnIsOpen() ||
 		!BreakerIsClosed(&Shared()->breaker) || (instance = InstanceGet()) == NULL)
 		return;
@@ -302,20 +287,19 @@ RedisTierFill(TierItem *items, int nitems)
 	now = GetCurrentTimestamp();
 	for (int i = 0; i < nitems; i++)
 	{
-		if (AppendFill(&commands, &items[i], hasher, instance, now))
-			slots = lappend_int(slots, items[i].stats_slot);
+		items[i]->stored = AppendFill(&commands, items[i], hasher, instance, now);
+		ncommands += items[i]->stored;
 
-		if (slots != NIL && (commands.len >= FILL_BATCH_BYTES || i == nitems - 1))
+		if (ncommands > 0 && (commands.len >= FILL_BATCH_BYTES || i == nitems - 1))
 		{
-			if (!SendFills(&commands, slots))
+			if (!SendFills(&commands, ncommands, items, from, i + 1))
 				break;
 			resetStringInfo(&commands);
-			list_free(slots);
-			slots = NIL;
+			from = i + 1;
+			ncommands = 0;
 		}
 	}
 	EntryEnd(hasher);
-	list_free(slots);
 	pfree(commands.data);
 }
 

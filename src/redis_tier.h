@@ -14,39 +14,25 @@
 
 #include "compat.h"
 
-#include "entry.h"
+#include "tier.h"
 #include "user_key.h"
-
-/* One entry that is wanted or offered. */
-typedef struct TierItem
-{
-	const UserKey *user;
-	const char *section;		/* the section's name */
-	int			stats_slot;		/* of the section, for StatsCount */
-	EntryHeader header;			/* version and fingerprint: as the caller sees
-								 * them; the times: of the entry */
-	bool		found;			/* set by a read: payload and times are valid */
-	const char *payload;		/* read: palloc'd in the caller's context;
-								 * fill: the caller's */
-	Size		payload_len;
-} TierItem;
 
 /* Is Redis configured?  If not, a connection still open is closed. */
 extern bool RedisTierEnabled(void);
 
 /*
- * Look all items up with one MGET.  Sets found, payload and the header's
- * times of each hit.  Returns whether Redis answered, which is when a fill is
- * worth trying.
+ * Look all items up with one MGET.  Sets the verdict of each, and payload and
+ * the header's times of each hit.  Returns whether Redis answered, which is
+ * when a fill is worth trying.
  */
-extern bool RedisTierRead(TierItem *items, int nitems);
+extern bool RedisTierRead(TierItem **items, int nitems);
 
 /*
  * Offer entries (SET ... PX), without waiting for the answer, but as long as
- * command_timeout for each batch of bytes to leave.  An item larger than
- * max_entry_size, or already expired, is skipped.  Counts fills.
+ * command_timeout for each batch of bytes to leave.  An item is not stored if
+ * it is larger than max_entry_size or has expired, or if that did not work.
  */
-extern void RedisTierFill(TierItem *items, int nitems);
+extern void RedisTierFill(TierItem **items, int nitems);
 
 /*
  * Hygiene at the end of a writing transaction: UNLINK the entries of these

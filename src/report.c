@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * report.c
- *	  What the cache is doing: the rows of the views stats, status and
- *	  sections.
+ *	  What the cache is doing: the rows of the views stats, call_stats,
+ *	  redis_stats, status and sections.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,8 @@
 #include "catalog/pg_type.h"
 #include "ext_tables.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "local_tier.h"
 #include "redis_conn.h"
 #include "redis_tier.h"
 #include "redis_url.h"
@@ -21,61 +23,159 @@
 #include "stats.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "version.h"
 
 PG_FUNCTION_INFO_V1(clarify_section_stats);
+PG_FUNCTION_INFO_V1(clarify_calls);
+PG_FUNCTION_INFO_V1(clarify_redis);
+PG_FUNCTION_INFO_V1(clarify_reset_stats);
 PG_FUNCTION_INFO_V1(clarify_cache_status);
 PG_FUNCTION_INFO_V1(clarify_section_state);
 
-#define STATS_COLUMNS	(1 + STATS_NUM_COUNTERS)
-#define STATUS_COLUMNS	8
+#define STATS_COLUMNS	11
+#define CALL_STATS_COLUMNS 6
+#define REDIS_STATS_COLUMNS (REDIS_NUM_COUNTERS + 1)
+#define STATUS_COLUMNS	12
 #define SECTION_STATE_COLUMNS 9
 
-/* The counters in the order of the view's columns. */
-static const StatsCounter stats_order[STATS_NUM_COUNTERS] = {
-	STATS_LOCAL_HITS,
-	STATS_REDIS_HITS,
-	STATS_BUILDS,
-	STATS_BYPASSES,
-	STATS_FILLS,
-	STATS_VERSION_MISMATCHES,
-	STATS_CORRUPT,
-};
-
+/* The sum over all reasons. */
 static uint64
-ReadCounter(int slot, StatsCounter counter)
+ReadBypasses(int slot)
 {
-	return pg_atomic_read_u64(&Shared()->stats.sections[slot].counters[counter]);
+	uint64		sum = 0;
+
+	for (int reason = BYPASS_NONE + 1; reason < BYPASS_NUM_REASONS; reason++)
+		sum += StatsRead(slot, STATS_BYPASSES + reason);
+	return sum;
+}
+
+/* {"changed": 3, …}, as far as there were any. */
+static Datum
+BypassReasons(int slot)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	for (int reason = BYPASS_NONE + 1; reason < BYPASS_NUM_REASONS; reason++)
+	{
+		uint64		n = StatsRead(slot, STATS_BYPASSES + reason);
+
+		if (n > 0)
+			appendStringInfo(&buf, "%s\"%s\": " UINT64_FORMAT, buf.len > 1 ? ", " : "",
+							 BypassReasonName(reason), n);
+	}
+	appendStringInfoChar(&buf, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+}
+
+static void
+PutStatsRow(ReturnSetInfo *rsinfo, const char *section)
+{
+	int			slot = StatsSlot(section);
+	Datum		values[STATS_COLUMNS] = {0};
+	bool		nulls[STATS_COLUMNS] = {0};
+
+	values[0] = CStringGetTextDatum(section);
+	if (slot == STATS_NO_SLOT)
+	{
+		/* No slot was left to count in: unknown, not zero. */
+		memset(&nulls[1], true, STATS_COLUMNS - 1);
+	}
+	else
+	{
+		values[1] = Int64GetDatum((int64) StatsRead(slot, STATS_LOCAL_HITS));
+		values[2] = Int64GetDatum((int64) StatsRead(slot, STATS_REDIS_HITS));
+		values[3] = Int64GetDatum((int64) StatsRead(slot, STATS_BUILDS));
+		values[4] = Float8GetDatum(StatsRead(slot, STATS_BUILD_NS) / 1e6);
+		values[5] = Int64GetDatum((int64) ReadBypasses(slot));
+		values[6] = BypassReasons(slot);
+		values[7] = Int64GetDatum((int64) StatsRead(slot, STATS_FILLS));
+		values[8] = Int64GetDatum((int64) StatsRead(slot, STATS_FILL_FAILURES));
+		values[9] = Int64GetDatum((int64) StatsRead(slot, STATS_VERSION_MISMATCHES));
+		values[10] = Int64GetDatum((int64) StatsRead(slot, STATS_CORRUPT));
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
 Datum
 clarify_section_stats(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, ReadSections(GetActiveSnapshot(), true, NULL))
-	{
-		SectionRow *row = lfirst(lc);
-		int			slot = StatsSlot(row->name);
-		Datum		values[STATS_COLUMNS];
-		bool		nulls[STATS_COLUMNS] = {0};
-
-		values[0] = CStringGetTextDatum(row->name);
-		for (int i = 0; i < STATS_NUM_COUNTERS; i++)
-		{
-			/* No slot was left to count in: unknown, not zero. */
-			nulls[1 + i] = slot == STATS_NO_SLOT;
-			if (!nulls[1 + i])
-				values[1 + i] = Int64GetDatum((int64) ReadCounter(slot, stats_order[i]));
-		}
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
+		PutStatsRow((ReturnSetInfo *) fcinfo->resultinfo, ((SectionRow *) lfirst(lc))->name);
 	return (Datum) 0;
+}
+
+/* Make a row of the function's result type. */
+static Datum
+FormRow(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+Datum
+clarify_calls(PG_FUNCTION_ARGS)
+{
+	int			slot = StatsCallsSlot();
+	Datum		values[CALL_STATS_COLUMNS] = {0};
+	bool		nulls[CALL_STATS_COLUMNS] = {0};
+	Datum		bounds[STATS_NUM_LATENCIES - 1];
+	Datum		counts[STATS_NUM_LATENCIES];
+	uint64		calls = 0;
+
+	if (slot == STATS_NO_SLOT)
+		memset(nulls, true, CALL_STATS_COLUMNS - 1);
+	for (int i = 0; i < STATS_NUM_LATENCIES && slot != STATS_NO_SLOT; i++)
+	{
+		calls += StatsRead(slot, STATS_LATENCIES + i);
+		counts[i] = Int64GetDatum((int64) calls);
+		if (i < STATS_NUM_LATENCIES - 1)
+			bounds[i] = Float8GetDatum(stats_latency_bounds[i] / 1e3);
+	}
+	if (slot != STATS_NO_SLOT)
+	{
+		values[0] = Int64GetDatum((int64) calls);
+		values[1] = Float8GetDatum(StatsRead(slot, STATS_CALL_NS) / 1e6);
+		values[2] = Int64GetDatum((int64) StatsRead(slot, STATS_WAITS));
+		values[3] = PointerGetDatum(construct_array(bounds, STATS_NUM_LATENCIES - 1, FLOAT8OID,
+													sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[4] = PointerGetDatum(construct_array(counts, STATS_NUM_LATENCIES - 1, INT8OID,
+													sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	}
+	values[5] = TimestampTzGetDatum(StatsResetAt());
+	PG_RETURN_DATUM(FormRow(fcinfo, values, nulls));
+}
+
+Datum
+clarify_redis(PG_FUNCTION_ARGS)
+{
+	Datum		values[REDIS_STATS_COLUMNS];
+	bool		nulls[REDIS_STATS_COLUMNS] = {0};
+	BreakerInfo breaker;
+
+	BreakerGetInfo(&Shared()->breaker, &breaker);
+	for (int i = 0; i < REDIS_NUM_COUNTERS; i++)
+		values[i] = Int64GetDatum((int64) StatsReadRedis(i));
+	values[REDIS_NUM_COUNTERS] = Int64GetDatum((int64) breaker.openings);
+	PG_RETURN_DATUM(FormRow(fcinfo, values, nulls));
+}
+
+Datum
+clarify_reset_stats(PG_FUNCTION_ARGS)
+{
+	StatsReset();
+	PG_RETURN_VOID();
 }
 
 static const char *
@@ -96,20 +196,19 @@ BreakerStateName(BreakerState state)
 Datum
 clarify_cache_status(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
 	Datum		values[STATUS_COLUMNS];
 	bool		nulls[STATUS_COLUMNS] = {0};
 	BreakerInfo breaker;
+	LocalTierInfo local;
 	RedisUrl	url;
 	const char *detail;
 	char		address[2 * REDIS_URL_MAX_PART];
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	BreakerGetInfo(&Shared()->breaker, &breaker);
+	LocalTierGetInfo(&local);
 
 	values[0] = BoolGetDatum(setting_enabled);
-	values[1] = BoolGetDatum(SharedIsPreloaded());
+	values[1] = BoolGetDatum(setting_is_preloaded);
 	if (setting_redis_url[0] != '\0' && RedisUrlParse(setting_redis_url, &url, &detail))
 		values[2] = CStringGetTextDatum(RedisUrlForDisplay(&url, address, sizeof(address)));
 	else
@@ -120,8 +219,11 @@ clarify_cache_status(PG_FUNCTION_ARGS)
 	values[6] = Int64GetDatum((int64) breaker.openings);
 	values[7] = TimestampTzGetDatum(breaker.probe_at);
 	nulls[7] = breaker.probe_at == 0;
-
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	values[8] = Int64GetDatum((int64) local.size);
+	values[9] = Int64GetDatum((int64) local.used);
+	values[10] = Int64GetDatum((int64) local.entries);
+	values[11] = Int64GetDatum((int64) local.evictions);
+	PG_RETURN_DATUM(FormRow(fcinfo, values, nulls));
 }
 
 /* "schema.table", as it would be written in SQL. */

@@ -26,6 +26,7 @@ typedef struct Section
 	bool		single_row;
 	int			max_items;		/* -1: no limit */
 	int			stats_slot;
+	bool		not_kept;		/* no tier took what was last built */
 
 	/* what the catalogs say about it; stale unless `analyzed` */
 	bool		analyzed;

@@ -29,6 +29,10 @@ char	   *setting_key_prefix = NULL;
 int			setting_ttl_jitter = 10;
 int			setting_max_entry_size = 1024;
 int			setting_max_tracked_keys = 10000;
+int			setting_local_cache_size = 64 * 1024;
+int			setting_log_min_duration = -1;
+
+bool		setting_is_preloaded = false;
 
 uint64		setting_redis_url_generation = 0;
 
@@ -170,11 +174,32 @@ DefineCacheSettings(void)
 							10000, 1, 10000000,
 							PGC_SUSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("clarify_cache.log_min_duration",
+							"How long a call takes that is logged.",
+							"0 logs all calls, -1 none.",
+							&setting_log_min_duration,
+							-1, -1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	/*
+	 * What is not preloaded may not define a setting that only the start of
+	 * the server can change; the memory is the backend's own then.
+	 */
+	DefineCustomIntVariable("clarify_cache.local_cache_size",
+							"Memory for entries in PostgreSQL itself; 0 means none.",
+							"Shared by all backends if the library is preloaded; "
+							"else every backend has 4MB of its own.",
+							&setting_local_cache_size,
+							64 * 1024, 0, MAX_KILOBYTES,
+							setting_is_preloaded ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_KB,
+							NULL, NULL, NULL);
 }
 
 void
 SettingsInit(void)
 {
+	setting_is_preloaded = process_shared_preload_libraries_in_progress;
 	DefineRedisSettings();
 	DefineCacheSettings();
 	MarkGUCPrefixReserved("clarify_cache");

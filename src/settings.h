@@ -21,6 +21,11 @@ extern char *setting_key_prefix;	/* never NULL, checked: [A-Za-z0-9_.-]+ */
 extern int	setting_ttl_jitter; /* percent, 0 to 50 */
 extern int	setting_max_entry_size; /* kilobytes */
 extern int	setting_max_tracked_keys;	/* per table and transaction */
+extern int	setting_local_cache_size;	/* kilobytes; 0: no local tier */
+extern int	setting_log_min_duration;	/* milliseconds; -1: never */
+
+/* Is the library in shared_preload_libraries? */
+extern bool setting_is_preloaded;
 
 /* Grows by one whenever redis_url is assigned another value. */
 extern uint64 setting_redis_url_generation;

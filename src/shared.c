@@ -6,19 +6,21 @@
  * There is one pointer and one struct.  Preloaded, the postmaster points it
  * into shared memory, and every backend inherits that; else a backend points
  * it to memory of its own when it first asks.  The struct's members guard
- * themselves (atomics, a spinlock), so no lock is needed here.
+ * themselves (atomics, a spinlock), so no lock is needed here.  The local
+ * tier's memory is a piece of its own, which local_tier.c knows the inside of.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "local_tier.h"
+#include "settings.h"
 #include "shared.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
 static SharedState *shared_state = NULL;
-static bool shared_preloaded = false;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -37,6 +39,20 @@ SharedRequest(void)
 		prev_shmem_request_hook();
 
 	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	if (LocalTierLocks() > 0)
+	{
+		RequestAddinShmemSpace(LocalTierShmemSize());
+		RequestNamedLWLockTranche(SHARED_NAME, LocalTierLocks());
+	}
+}
+
+static void
+LocalTierStartup(void)
+{
+	bool		found;
+	void	   *memory = ShmemInitStruct(SHARED_NAME " local tier", LocalTierShmemSize(), &found);
+
+	LocalTierUseShmem(memory, GetNamedLWLockTranche(SHARED_NAME), !found);
 }
 
 static void
@@ -48,18 +64,18 @@ SharedStartup(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared_state = ShmemInitStruct("clarify_cache", sizeof(SharedState), &found);
+	shared_state = ShmemInitStruct(SHARED_NAME, sizeof(SharedState), &found);
 	if (!found)
 		SharedStateInit(shared_state);
+	if (LocalTierLocks() > 0)
+		LocalTierStartup();
 	LWLockRelease(AddinShmemInitLock);
-
-	shared_preloaded = true;
 }
 
 void
 SharedInit(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
+	if (!setting_is_preloaded)
 		return;
 
 	prev_shmem_request_hook = shmem_request_hook;
@@ -82,8 +98,3 @@ Shared(void)
 	return shared_state;
 }
 
-bool
-SharedIsPreloaded(void)
-{
-	return shared_preloaded;
-}

@@ -20,6 +20,9 @@ typedef struct SharedState
 	StatsTable	stats;
 } SharedState;
 
+/* The name of our shared memory and of the local tier's locks. */
+#define SHARED_NAME "clarify_cache"
+
 /* Ask for shared memory if preloaded; called from _PG_init only. */
 extern void SharedInit(void);
 
@@ -28,8 +31,5 @@ extern void SharedInit(void);
  * this backend, which may raise out-of-memory.
  */
 extern SharedState *Shared(void);
-
-/* Is it shared with other backends? */
-extern bool SharedIsPreloaded(void);
 
 #endif							/* CLARIFY_SHARED_H */

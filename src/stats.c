@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  How often did what happen, for each section?  See stats.h.
+ *	  How often did what happen?  See stats.h.
  *
  * A slot below nused never changes its database and section again, so it is
  * found without a lock; only claiming a new one takes the spinlock.
@@ -12,21 +12,36 @@
 
 #include "shared.h"
 #include "stats.h"
+#include "utils/timestamp.h"
+
+const int64 stats_latency_bounds[STATS_NUM_LATENCIES - 1] = {
+	25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000
+};
+
+static void
+ZeroCounters(pg_atomic_uint64 *counters, int n)
+{
+	for (int i = 0; i < n; i++)
+		pg_atomic_write_u64(&counters[i], 0);
+}
 
 void
 StatsInit(StatsTable *stats)
 {
 	SpinLockInit(&stats->mutex);
 	pg_atomic_init_u32(&stats->nused, 0);
+	pg_atomic_init_u64(&stats->reset_at, (uint64) GetCurrentTimestamp());
+	for (int i = 0; i < REDIS_NUM_COUNTERS; i++)
+		pg_atomic_init_u64(&stats->redis[i], 0);
 
-	for (int i = 0; i < STATS_MAX_SECTIONS; i++)
+	for (int i = 0; i < STATS_MAX_SLOTS; i++)
 	{
-		StatsSection *entry = &stats->sections[i];
+		StatsSlotData *slot = &stats->slots[i];
 
-		entry->database = InvalidOid;
-		memset(&entry->section, 0, sizeof(entry->section));
+		slot->database = InvalidOid;
+		memset(&slot->section, 0, sizeof(slot->section));
 		for (int c = 0; c < STATS_NUM_COUNTERS; c++)
-			pg_atomic_init_u64(&entry->counters[c], 0);
+			pg_atomic_init_u64(&slot->counters[c], 0);
 	}
 }
 
@@ -36,10 +51,10 @@ StatsFind(const StatsTable *stats, const char *section, int from, int to)
 {
 	for (int i = from; i < to; i++)
 	{
-		const StatsSection *entry = &stats->sections[i];
+		const StatsSlotData *slot = &stats->slots[i];
 
-		if (entry->database == MyDatabaseId &&
-			strncmp(NameStr(entry->section), section, NAMEDATALEN) == 0)
+		if (slot->database == MyDatabaseId &&
+			strncmp(NameStr(slot->section), section, NAMEDATALEN) == 0)
 			return i;
 	}
 	return STATS_NO_SLOT;
@@ -54,7 +69,7 @@ StatsSlot(const char *section)
 
 	pg_read_barrier();			/* pairs with the one below */
 	slot = StatsFind(stats, section, 0, seen);
-	if (slot != STATS_NO_SLOT || seen == STATS_MAX_SECTIONS)
+	if (slot != STATS_NO_SLOT || seen == STATS_MAX_SLOTS)
 		return slot;
 
 	/* Only slots claimed since the look above are still to be searched. */
@@ -63,11 +78,11 @@ StatsSlot(const char *section)
 		int			nused = (int) pg_atomic_read_u32(&stats->nused);
 
 		slot = StatsFind(stats, section, seen, nused);
-		if (slot == STATS_NO_SLOT && nused < STATS_MAX_SECTIONS)
+		if (slot == STATS_NO_SLOT && nused < STATS_MAX_SLOTS)
 		{
 			slot = nused;
-			stats->sections[slot].database = MyDatabaseId;
-			strlcpy(NameStr(stats->sections[slot].section), section, NAMEDATALEN);
+			stats->slots[slot].database = MyDatabaseId;
+			strlcpy(NameStr(stats->slots[slot].section), section, NAMEDATALEN);
 			pg_write_barrier();
 			pg_atomic_write_u32(&stats->nused, nused + 1);
 		}
@@ -78,11 +93,83 @@ StatsSlot(const char *section)
 }
 
 void
-StatsCount(int slot, StatsCounter counter)
+StatsAdd(int slot, StatsCounter counter, uint64 n)
 {
 	if (slot == STATS_NO_SLOT)
 		return;
 
-	Assert(slot >= 0 && slot < STATS_MAX_SECTIONS);
-	pg_atomic_fetch_add_u64(&Shared()->stats.sections[slot].counters[counter], 1);
+	Assert(slot >= 0 && slot < STATS_MAX_SLOTS);
+	pg_atomic_fetch_add_u64(&Shared()->stats.slots[slot].counters[counter], n);
+}
+
+void
+StatsCount(int slot, StatsCounter counter)
+{
+	StatsAdd(slot, counter, 1);
+}
+
+int
+StatsCallsSlot(void)
+{
+	static bool asked = false;
+	static int	slot;
+
+	if (!asked)
+		slot = StatsSlot(STATS_CALLS_SLOT);
+	asked = true;
+	return slot;
+}
+
+void
+StatsCountCall(int64 ns)
+{
+	int			slot = StatsCallsSlot();
+	int			i = 0;
+
+	while (i < STATS_NUM_LATENCIES - 1 && ns > stats_latency_bounds[i] * 1000)
+		i++;
+	StatsAdd(slot, STATS_CALL_NS, (uint64) ns);
+	StatsCount(slot, STATS_LATENCIES + i);
+}
+
+void
+StatsCountRedis(RedisCounter counter, int n)
+{
+	pg_atomic_fetch_add_u64(&Shared()->stats.redis[counter], n);
+}
+
+uint64
+StatsRead(int slot, StatsCounter counter)
+{
+	Assert(slot != STATS_NO_SLOT);
+	return pg_atomic_read_u64(&Shared()->stats.slots[slot].counters[counter]);
+}
+
+uint64
+StatsReadRedis(RedisCounter counter)
+{
+	return pg_atomic_read_u64(&Shared()->stats.redis[counter]);
+}
+
+TimestampTz
+StatsResetAt(void)
+{
+	return (TimestampTz) pg_atomic_read_u64(&Shared()->stats.reset_at);
+}
+
+void
+StatsReset(void)
+{
+	StatsTable *stats = &Shared()->stats;
+	int			nused = (int) pg_atomic_read_u32(&stats->nused);
+
+	pg_read_barrier();
+	for (int i = 0; i < nused; i++)
+	{
+		if (stats->slots[i].database == MyDatabaseId)
+			ZeroCounters(stats->slots[i].counters, STATS_NUM_COUNTERS);
+	}
+	ZeroCounters(stats->redis, REDIS_NUM_COUNTERS);
+	pg_atomic_write_u64(&Shared()->breaker.openings, 0);
+	pg_atomic_write_u64(&stats->reset_at, (uint64) GetCurrentTimestamp());
 }

@@ -44,18 +44,47 @@ expect_something() {
 	done
 }
 
+# Settings that a restart brings into force.
+set_and_restart() {
+	psql -X -q -d postgres "$@" </dev/null
+	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
+}
+
+# The regress and isolation tests run twice, with the same expected output:
+# whichever tier an entry is in, it is to be found, or not, by the same callers.
+# These regress tests are about Redis.
+needs_redis=(settings)
+
+in_tier() {
+	case $1 in
+		redis)
+			set_and_restart -c 'ALTER SYSTEM SET clarify_cache.local_cache_size = 0'
+			;;
+		local)
+			set_and_restart -c 'ALTER SYSTEM RESET clarify_cache.local_cache_size' \
+				-c "ALTER SYSTEM SET clarify_cache.redis_url = ''"
+			;;
+	esac
+}
+
 run_regress() {
-	local log=$tmp/regress.log status=0
+	local log=$tmp/regress_$tier.log status=0 name tests=()
 	expect_something sql sql expected
-	[ $# = 0 ] || set -- "REGRESS=$*"
-	installcheck ISOLATION= TAP_TESTS= "$@" || status=$?
+	[ $# != 0 ] || set -- $(basename -s .sql sql/*.sql)
+	for name in "$@"; do
+		[ "$tier" = redis ] || [[ " ${needs_redis[*]} " != *" $name "* ]] || continue
+		tests+=("$name")
+	done
+	say "regression tests, entries in: $tier"
+	installcheck ISOLATION= TAP_TESTS= "REGRESS=${tests[*]}" || status=$?
 	add_regress $status || cat regression.diffs 2>/dev/null || tail -n 50 "$tmp/postgres.log"
 }
 
 run_isolation() {
-	local log=$tmp/isolation.log status=0
+	local log=$tmp/isolation_$tier.log status=0
 	expect_something test/isolation/specs spec test/isolation/expected
 	[ $# = 0 ] || set -- "ISOLATION=$*"
+	say "isolation tests, entries in: $tier"
 	installcheck REGRESS= TAP_TESTS= "$@" || status=$?
 	add_regress $status || cat output_iso/regression.diffs 2>/dev/null ||
 		tail -n 50 "$tmp/postgres.log"
@@ -111,13 +140,12 @@ if [ "$suite" != tap ]; then
 		statement_timeout = '5min'	# so that a test that hangs ends
 	CONF
 fi
-if [ "$suite" = all ] || [ "$suite" = regress ]; then
-	say "regression tests"
-	run_regress "$@"
-fi
-if [ "$suite" = all ] || [ "$suite" = isolation ]; then
-	say "isolation tests"
-	run_isolation "$@"
+if [ "$suite" != tap ]; then
+	for tier in redis local; do
+		in_tier $tier
+		[ "$suite" = isolation ] || run_regress "$@"
+		[ "$suite" = regress ] || run_isolation "$@"
+	done
 fi
 if [ "$suite" = all ] || [ "$suite" = tap ]; then
 	say "TAP tests"

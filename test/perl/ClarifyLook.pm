@@ -48,7 +48,7 @@ sub load_look
 	$node->safe_psql($db // 'postgres', q{
 		CREATE FUNCTION look_counters(OUT hits int, OUT builds int, OUT bypasses int, OUT fills int)
 		LANGUAGE sql AS $$
-			SELECT sum(s.redis_hits), sum(s.builds), sum(s.bypasses), sum(s.fills)
+			SELECT sum(s.local_hits + s.redis_hits), sum(s.builds), sum(s.bypasses), sum(s.fills)
 			FROM clarify_cache.stats s
 		$$;
 		CREATE FUNCTION look(person uuid, session uuid DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$

@@ -87,10 +87,11 @@ sub start_fake
 	return $self;
 }
 
-=item new_node(name, preload => 1, redis => undef, conf => '', ...)
+=item new_node(name, preload => 1, redis => undef, local => undef, conf => '', ...)
 
 A running PostgreSQL::Test::Cluster with the library preloaded or not, and
-redis_url pointing to C<redis>.  Other options go to its init(); C<extra> there
+redis_url pointing to C<redis>.  C<local> is the local_cache_size; what has a
+Redis has by default no local tier, or Redis would seldom be asked.  Other options go to its init(); C<extra> there
 is for initdb, and by default says locale C and encoding UTF8.
 
 =cut
@@ -98,7 +99,8 @@ is for initdb, and by default says locale C and encoding UTF8.
 sub new_node
 {
 	my ($name, %opt) = @_;
-	my ($preload, $redis, $conf) = delete @opt{qw(preload redis conf)};
+	my ($preload, $redis, $local, $conf) = delete @opt{qw(preload redis local conf)};
+	$local //= 0 if $redis;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init(extra => [ '--locale=C', '--encoding=UTF8' ], %opt);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'clarify_cache'\n")
@@ -107,6 +109,7 @@ sub new_node
 		"max_prepared_transactions = 10\n"
 		. "autovacuum = off\n"
 		. ($redis ? "clarify_cache.redis_url = '" . $redis->url . "'\n" : '')
+		. (defined $local ? "clarify_cache.local_cache_size = '$local'\n" : '')
 		. ($conf // ''));
 	$node->start;
 	return $node;

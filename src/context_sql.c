@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_sql.c
+ *	  clarify_context(), clarify_contexts() and warm().
+ *
+ * Many users are answered in batches, each of which takes one exchange with
+ * Redis: large enough to save the round trips, small enough for one
+ * command_timeout and for memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "context.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+PG_FUNCTION_INFO_V1(clarify_context);
+PG_FUNCTION_INFO_V1(clarify_contexts);
+PG_FUNCTION_INFO_V1(clarify_warm);
+
+/* Users of a batch. */
+#define BATCH_USERS 100
+
+Datum
+clarify_context(PG_FUNCTION_ARGS)
+{
+	const char *current_session = NULL;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(1))
+		current_session = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(1)));
+	PG_RETURN_TEXT_P(ContextOfUser(PG_GETARG_DATUM(0), current_session));
+}
+
+/* The ids of an array of uuids, of whatever dimensions, some of them NULL. */
+typedef struct UserIds
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+} UserIds;
+
+static void
+ReadUserIds(ArrayType *array, UserIds *ids)
+{
+	deconstruct_array(array, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+					  &ids->values, &ids->nulls, &ids->n);
+}
+
+/* Keys of ids[from .. to - 1], without the NULLs; returns how many. */
+static int
+MakeKeys(const UserIds *ids, int from, int to, UserKey *keys)
+{
+	int			n = 0;
+
+	for (int i = from; i < to; i++)
+	{
+		if (!ids->nulls[i])
+			UserKeyFromDatum(&keys[n++], UUIDOID, ids->values[i]);
+	}
+	return n;
+}
+
+/* Rows for ids[from .. to - 1], in their order. */
+static void
+PutContexts(ReturnSetInfo *rsinfo, const UserIds *ids, int from, int to, ContextCall *call)
+{
+	int			n = 0;
+
+	for (int i = from; i < to; i++)
+	{
+		Datum		values[2] = {ids->values[i]};
+		bool		nulls[2] = {ids->nulls[i], ids->nulls[i]};
+
+		if (!ids->nulls[i])
+			values[1] = PointerGetDatum(ContextAssemble(call, n++, NULL));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+static int
+CountFilled(const ContextCall *call)
+{
+	int			filled = 0;
+
+	for (int u = 0; u < call->nusers; u++)
+	{
+		for (int s = 0; s < call->nsections; s++)
+			filled += call->users[u].answers[s].filled;
+	}
+	return filled;
+}
+
+/*
+ * Answer for all of them, batch by batch.  The contexts go to rsinfo, if there
+ * is one.  Returns how many entries were made.
+ */
+static int64
+AnswerInBatches(const UserIds *ids, ReturnSetInfo *rsinfo)
+{
+	MemoryContext batch_context = AllocSetContextCreate(CurrentMemoryContext,
+														"clarify_cache batch",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(batch_context);
+	int64		filled = 0;
+
+	for (int from = 0; from < ids->n; from += BATCH_USERS)
+	{
+		int			to = Min(ids->n, from + BATCH_USERS);
+		UserKey		keys[BATCH_USERS];
+		ContextCall call;
+
+		CHECK_FOR_INTERRUPTS();
+		ContextBegin(&call, keys, MakeKeys(ids, from, to, keys));
+		if (rsinfo != NULL)
+			PutContexts(rsinfo, ids, from, to, &call);
+		filled += CountFilled(&call);
+		ContextEnd(&call);
+		MemoryContextReset(batch_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(batch_context);
+	return filled;
+}
+
+Datum
+clarify_contexts(PG_FUNCTION_ARGS)
+{
+	UserIds		ids;
+
+	InitMaterializedSRF(fcinfo, 0);
+	ReadUserIds(PG_GETARG_ARRAYTYPE_P(0), &ids);
+	(void) AnswerInBatches(&ids, (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+Datum
+clarify_warm(PG_FUNCTION_ARGS)
+{
+	UserIds		ids;
+
+	ReadUserIds(PG_GETARG_ARRAYTYPE_P(0), &ids);
+	PG_RETURN_INT64(AnswerInBatches(&ids, NULL));
+}
