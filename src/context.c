@@ -43,6 +43,7 @@
 #include "redis_tier.h"
 #include "settings.h"
 #include "stats.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* For every answer of a call: `answer`, of section `s` and user `u`. */
@@ -148,7 +149,8 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 		return reason;
 	if (section->section->fault != NULL)
 		return BYPASS_UNCACHEABLE;
-	if (RowSecurityApplies(section->section->relations))
+	if (!CallerIsKnownReader(section->section) &&
+		RowSecurityApplies(section->section->relations))
 		return BYPASS_ROW_SECURITY;
 	return BYPASS_NONE;
 }
@@ -251,13 +253,17 @@ NoteFinds(ContextCall *call, AnswerSource source, bool count)
 static bool
 MayHave(SectionCall *section)
 {
+	CallerStanding standing;
+
 	if (!SectionIsCurrent(section->section))
+	{
 		section->bypass = BYPASS_INVALIDATED;
-	else if (RowSecurityApplies(section->section->relations))
+		return false;
+	}
+	standing = CallerStandingOn(section->section);
+	if (standing == CALLER_IS_RESTRICTED)
 		section->bypass = BYPASS_ROW_SECURITY;
-	else
-		return CallerMayRead(section->section);
-	return false;
+	return standing == CALLER_MAY_READ;
 }
 
 static void
@@ -600,6 +606,17 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 	CountHits(call);
 }
 
+/* No less than the document will take; a name and what is around it included. */
+static Size
+AssembledSize(const ContextCall *call, int n)
+{
+	Size		size = VARHDRSZ + 2;
+
+	for (int s = 0; s < call->nsections; s++)
+		size += NAMEDATALEN + 4 + call->users[n].answers[s].item.payload_len;
+	return size;
+}
+
 text *
 ContextAssemble(ContextCall *call, int n, const char *current_session)
 {
@@ -607,6 +624,7 @@ ContextAssemble(ContextCall *call, int n, const char *current_session)
 	text	   *result;
 
 	initStringInfo(&buf);
+	enlargeStringInfo(&buf, (int) Min(AssembledSize(call, n), MaxAllocSize / 2));
 	appendStringInfoSpaces(&buf, VARHDRSZ);
 	appendStringInfoCharMacro(&buf, '{');
 	for (int s = 0; s < call->nsections; s++)
@@ -618,7 +636,9 @@ ContextAssemble(ContextCall *call, int n, const char *current_session)
 
 		if (s > 0)
 			appendStringInfoCharMacro(&buf, ',');
-		appendStringInfo(&buf, "\"%s\":", section->name);
+		appendStringInfoCharMacro(&buf, '"');
+		appendStringInfoString(&buf, section->name);
+		appendBinaryStringInfo(&buf, "\":", 2);
 		if (section->single_row || (leave_out == NULL && section->max_items < 0))
 			appendBinaryStringInfo(&buf, item->payload, item->payload_len);
 		else

@@ -18,16 +18,28 @@
 
 #include "items.h"
 
-/* p is at a quote; returns what follows the closing one. */
+/*
+ * p is at a quote; returns what follows the closing one.  Each byte is looked
+ * at once for a quote and once for a backslash.
+ */
 static const char *
 SkipString(const char *p, const char *end)
 {
-	for (p++; p < end && *p != '"'; p++)
+	const char *quote = p;
+
+	for (p++;;)
 	{
-		if (*p == '\\')
-			p++;
+		const char *backslash;
+
+		if (p > quote)
+			quote = p < end ? memchr(p, '"', end - p) : NULL;
+		if (quote == NULL)
+			return end;
+		backslash = memchr(p, '\\', quote - p);
+		if (backslash == NULL)
+			return quote + 1;
+		p = backslash + 2;		/* past what is escaped, maybe that quote */
 	}
-	return p < end ? p + 1 : end;
 }
 
 static const char *

@@ -3,8 +3,14 @@
  * privilege.c
  *	  May this caller have a section from the cache?
  *
- * The catalogs are asked on every hit: a REVOKE takes no lock on the table,
- * so nothing remembered from an earlier call could be trusted.
+ * A REVOKE takes no lock on the table, so it may come at any moment: the
+ * question is asked again on every hit, after invalidations were accepted.  The
+ * answer, if it is yes, is remembered for one role until an invalidation says
+ * that something it was made of has changed: a role or its memberships, the
+ * database's owner, a function; tables, columns and schemas end the section's
+ * whole analysis.  The catalog caches, which the question is answered from, are
+ * kept up to date by the same invalidations, so what is remembered is as fresh
+ * as what would be looked up.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +21,10 @@
 #include "privilege.h"
 #include "section.h"
 #include "utils/acl.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 
 static bool
 CollectWalker(Node *node, List **permissions)
@@ -63,8 +71,8 @@ MayUseSchemas(const Section *section)
 	return true;
 }
 
-bool
-CallerMayRead(const Section *section)
+static bool
+MayRead(const Section *section)
 {
 	ListCell   *lc;
 
@@ -89,6 +97,55 @@ RowSecurityApplies(const List *relations)
 			return true;
 	}
 	return false;
+}
+
+/* Counts what may change the answer for a section that stays as it is. */
+static uint64 changes = 0;
+
+static void
+CountOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
+{
+	changes++;
+}
+
+static void
+WatchChanges(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	CacheRegisterSyscacheCallback(PROCOID, CountOnSyscache, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, CountOnSyscache, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, CountOnSyscache, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, CountOnSyscache, (Datum) 0);
+	registered = true;
+}
+
+/* Where a check by the system goes on, owners are not held to policies. */
+bool
+CallerIsKnownReader(const Section *section)
+{
+	return section->readable_by == GetUserId() && section->readable_at == changes &&
+		!InNoForceRLSOperation();
+}
+
+CallerStanding
+CallerStandingOn(Section *section)
+{
+	if (CallerIsKnownReader(section))
+		return CALLER_MAY_READ;
+	WatchChanges();
+	if (RowSecurityApplies(section->relations))
+		return CALLER_IS_RESTRICTED;
+	if (!MayRead(section))
+		return CALLER_LACKS_PRIVILEGE;
+	if (!InNoForceRLSOperation())
+	{
+		section->readable_by = GetUserId();
+		section->readable_at = changes;
+	}
+	return CALLER_MAY_READ;
 }
 
 void

@@ -22,11 +22,28 @@ struct Section;
 extern List *CollectPermissions(Query *query);
 
 /*
- * Has the caller every privilege that executing the section would ask for:
- * on tables, columns, functions, schemas?  Raises nothing.  The section is
- * analyzed, its tables are locked and invalidations are accepted.
+ * May the caller have the section from the cache: does row-level security not
+ * apply to any of its tables, and has the caller every privilege that executing
+ * it would ask for, on tables, columns, functions, schemas?  Raises nothing.
+ * The section is analyzed, its tables are locked and invalidations are
+ * accepted.
+ *
+ * CALLER_IS_RESTRICTED is for row-level security, whatever the privileges.
  */
-extern bool CallerMayRead(const struct Section *section);
+typedef enum CallerStanding
+{
+	CALLER_MAY_READ,
+	CALLER_LACKS_PRIVILEGE,
+	CALLER_IS_RESTRICTED
+} CallerStanding;
+
+extern CallerStanding CallerStandingOn(struct Section *section);
+
+/*
+ * The same, but as far as it is known without asking: true if the caller may
+ * read, false if it has to be asked.
+ */
+extern bool CallerIsKnownReader(const struct Section *section);
 
 /* Does row-level security apply to the caller on one of these tables (Oids)? */
 extern bool RowSecurityApplies(const List *relations);

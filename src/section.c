@@ -401,6 +401,7 @@ AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
 		uint64		before = invalidations;
 
 		section->relations = NIL;
+		section->readable_by = InvalidOid;
 		MemoryContextReset(section->analysis);
 		AnalyzeInto(section, snapshot);
 		section->coverage = CoverageOf(section, rows);

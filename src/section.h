@@ -38,6 +38,8 @@ typedef struct Section
 	List	   *functions;		/* Oids that the executor checks EXECUTE on */
 	List	   *namespaces;		/* Oids of the tables' schemas */
 	List	   *permissions;	/* see privilege.h */
+	Oid			readable_by;	/* likewise: a role, or InvalidOid; */
+	uint64		readable_at;	/* as of then */
 
 	SPIPlanPtr	plan;			/* NULL until first built; see SectionSetPlan */
 	uint64		plan_made_at;

@@ -20,6 +20,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "access/relscan.h"
 #include "access/transam.h"
 #include "executor/tuptable.h"
 #include "ext_tables.h"
@@ -89,6 +90,7 @@ VersionOpen(VersionReader *reader)
 
 	if (ext == NULL)
 		return false;
+	reader->scan = NULL;
 	heap_id = ext->version;
 	if (!ConditionalLockRelationOid(heap_id, AccessShareLock))
 		return false;
@@ -111,6 +113,11 @@ VersionOpen(VersionReader *reader)
 void
 VersionClose(VersionReader *reader)
 {
+	if (reader->scan != NULL)
+	{
+		index_endscan(reader->scan);
+		ExecDropSingleTupleTableSlot(reader->slot);
+	}
 	relation_close(reader->index, AccessShareLock);
 	relation_close(reader->heap, AccessShareLock);
 }
@@ -137,21 +144,26 @@ bool
 VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 			 VersionRows *rows)
 {
-	TupleTableSlot *slot = table_slot_create(reader->heap, NULL);
-	IndexScanDesc scan;
 	ScanKeyData key;
 	int			probed = 0;
 
 	Assert(!IsolationIsSerializable() || !IsMVCCSnapshot(snapshot));
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));
-	scan = index_beginscan(reader->heap, reader->index, snapshot, 1, 0);
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	if (reader->scan == NULL)
 	{
+		reader->slot = table_slot_create(reader->heap, NULL);
+		reader->scan = index_beginscan(reader->heap, reader->index, snapshot, 1, 0);
+	}
+	Assert(reader->scan->xs_snapshot == snapshot);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));
+	index_rescan(reader->scan, &key, 1, NULL, 0);
+	while (index_getnext_tid(reader->scan, ForwardScanDirection) != NULL)
+	{
+		TupleTableSlot *slot = reader->slot;
+
 		if (++probed > MAX_PROBED_TUPLES)
 			break;
-		if (!index_fetch_heap(scan, slot))
+		if (!index_fetch_heap(reader->scan, slot))
 			continue;
 		slot_getallattrs(slot);
 		AppendRow(rows,
@@ -159,9 +171,6 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 				  DatumGetChar(slot->tts_values[ANUM_KIND - 1]),
 				  (uint64) DatumGetInt64(slot->tts_values[ANUM_TOKEN - 1]));
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-
 	return probed <= MAX_PROBED_TUPLES;
 }
 

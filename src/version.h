@@ -53,11 +53,13 @@ typedef struct TableVersion
 	uint64		all;			/* XOR of all tokens, holes included */
 } TableVersion;
 
-/* An open clarify_cache.version. */
+/* An open clarify_cache.version; the scan is begun by the first probe. */
 typedef struct VersionReader
 {
 	Relation	heap;
 	Relation	index;
+	struct IndexScanDescData *scan;
+	struct TupleTableSlot *slot;
 } VersionReader;
 
 /*
@@ -71,7 +73,8 @@ extern void VersionClose(VersionReader *reader);
 /*
  * Append the rows with this key_hash that the snapshot sees to *rows, in the
  * current memory context.  False if more row versions were met than is
- * reasonable; *rows is then useless.  Not under SERIALIZABLE, where it would
+ * reasonable; *rows is then useless.  All probes of a reader have the same
+ * snapshot.  Not under SERIALIZABLE, where it would
  * take predicate locks on pages that users share, but with SnapshotSelf, which
  * takes none.
  */
