@@ -81,6 +81,29 @@ BEGIN
 	us := round(us / (rounds * people), 2);
 END $$;
 
+-- Mean time of the call after a message was added, which changes one section.
+CREATE PROCEDURE mean_turn_us(people int, rounds int, INOUT us numeric)
+LANGUAGE plpgsql AS $$
+DECLARE
+	ids uuid[] := (SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, people) n);
+	person uuid;
+	start timestamptz;
+BEGIN
+	us := 0;
+	FOREACH person IN ARRAY ids LOOP PERFORM clarify_context(person); END LOOP;
+	FOR i IN 1..rounds LOOP
+		FOREACH person IN ARRAY ids LOOP
+			INSERT INTO clarify_messages (session_id, role, content)
+				SELECT id, 'user', 'A message.' FROM clarify_sessions WHERE user_id = person LIMIT 1;
+			COMMIT;
+			start := clock_timestamp();
+			PERFORM clarify_context(person);
+			us := us + extract(epoch FROM clock_timestamp() - start) * 1e6;
+		END LOOP;
+	END LOOP;
+	us := round(us / (rounds * people), 2);
+END $$;
+
 -- How long one call takes, in ms.
 CREATE FUNCTION call_ms(person uuid) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE

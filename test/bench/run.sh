@@ -15,6 +15,7 @@ rounds=${1:-5}
 people=100			# whom the reading measurements ask for
 calls=20			# calls for each of them in one round
 write_seconds=3		# of one run of pgbench
+read_seconds=2		# likewise
 
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@" </dev/null; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
@@ -44,6 +45,8 @@ prepare() {
 	start_postgres <<-CONF
 		shared_preload_libraries = 'clarify_cache'
 		clarify_cache.redis_url = '$(redis_url)'
+		clarify_cache.local_cache_size = 0
+		max_connections = 200
 		synchronous_commit = off
 		autovacuum = off
 		shared_buffers = 512MB
@@ -59,6 +62,12 @@ prepare() {
 	done
 	sql -d cached -c 'CREATE EXTENSION clarify_cache' -c 'SELECT clarify_cache.setup()' \
 		-c "SELECT clarify_cache.attach('bulk')" >/dev/null
+	# Contexts of 6 kB, and a table that holds them ready.
+	sql -d cached -c "UPDATE dreams SET description = (SELECT left(string_agg(md5(id::text || n), ' '), 780) FROM generate_series(1, 24) n)" \
+		-c 'CREATE UNLOGGED TABLE finished (user_id uuid PRIMARY KEY, context json NOT NULL)' \
+		-c 'INSERT INTO finished SELECT id, clarify_context(id) FROM users' \
+		-c "CREATE ROLE app LOGIN BYPASSRLS" -c 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO app'
+	note "a context has $(sql -d cached -c 'SELECT round(avg(octet_length(context::text))) FROM finished') bytes on average"
 	sql -d cached -c 'VACUUM ANALYZE' && sql -d plain -c 'VACUUM ANALYZE'
 	sql -c CHECKPOINT
 }
@@ -235,6 +244,86 @@ measure_cancel() {
 	row 'cancel takes effect after, ms (and the slowest)' "$(median <"$tmp/cancel")" '' "$(maximum <"$tmp/cancel")" '<= 10 ms'
 }
 
+# -------------------------------------------------------------- the local tier
+
+set_local_cache_size() {
+	sql -c "ALTER SYSTEM SET clarify_cache.local_cache_size = '$1'" >/dev/null
+	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
+}
+
+# The latency that a client sees, in us; what: a query that may use :n.
+latency() {
+	local clients=$1 query=$2
+	printf '\\set n random(1, 1000)\n%s;\n' "$query" >"$tmp/query.sql"
+	pgbench -n -M prepared -U app -c "$clients" -j 2 -T "$read_seconds" -f "$tmp/query.sql" cached |
+		sed -n 's/^latency average = \([0-9.]*\) ms$/\1/p' | awk '{ printf "%.1f\n", $1 * 1000 }'
+}
+
+bare="SELECT md5('user ' || :n)::uuid"
+hit="SELECT clarify_context(md5('user ' || :n)::uuid)"
+hand="SELECT by_hand(md5('user ' || :n)::uuid)"
+finished="SELECT context FROM finished WHERE user_id = md5('user ' || :n)::uuid"
+
+beyond_bare() { paste -d ' ' "$1" "$tmp/bare" | awk '{ print $1 - $2 }'; }
+
+measure_local() {
+	local i
+	say "local hits, as a client sees them"
+	sql -d cached -U app -c "SELECT count(clarify_context(md5('user ' || n)::uuid)) FROM generate_series(1, 1000) n" >/dev/null
+	for ((i = 0; i < rounds; i++)); do
+		latency 1 "$bare" >>"$tmp/bare"
+		latency 1 "$hit" >>"$tmp/local"
+		latency 1 "$hand" >>"$tmp/byhand"
+		latency 1 "$finished" >>"$tmp/finished"
+	done
+	local extra_hit extra_hand extra_finished
+	extra_hit=$(beyond_bare "$tmp/local" | median)
+	extra_hand=$(beyond_bare "$tmp/byhand" | median)
+	extra_finished=$(beyond_bare "$tmp/finished" | median)
+	row 'local hit / hand-written, us beyond a bare SELECT' "$extra_hit" "$extra_hand" \
+		"$(quotient "$extra_hand" "$extra_hit")" '>= 12'
+	row 'local hit / finished row of an unlogged table' "$extra_hit" "$extra_finished" \
+		"$(quotient "$extra_hit" "$extra_finished")" '< 1'
+}
+
+measure_chat_turn() {
+	local i
+	say "chat turns: a message, then the context"
+	for ((i = 0; i < rounds; i++)); do
+		sql -d cached -c "CALL mean_turn_us($people, $calls, 0)" >>"$tmp/turn"
+		sql -d cached -c 'SET clarify_cache.enabled = off' \
+			-c "SELECT mean_us('context', $people, $calls)" >>"$tmp/full"
+	done
+	row 'context after a chat turn / full build, us' "$(median <"$tmp/turn")" "$(median <"$tmp/full")" \
+		"$(quotient "$(median <"$tmp/turn")" "$(median <"$tmp/full")")" '<= 0.333'
+}
+
+# The same bytes from a bare statement.
+measure_clients() {
+	local i bytes
+	say "64 clients"
+	bytes=$(sql -d cached -c "SELECT round(avg(octet_length(context::text))) FROM finished")
+	for ((i = 0; i < rounds; i++)); do
+		latency 64 "$hit" >>"$tmp/hit64"
+		latency 64 "SELECT repeat('x', $bytes), :n" >>"$tmp/bare64"
+	done
+	row '64 clients: local hit / SELECT of as many bytes, us' "$(median <"$tmp/hit64")" "$(median <"$tmp/bare64")" \
+		"$(quotient "$(median <"$tmp/bare64")" "$(median <"$tmp/hit64")")" '>= 0.8 of its throughput'
+}
+
+# All in Redis.
+measure_batch() {
+	local i single batch
+	say "a hundred users at once"
+	sql -d cached -U app -c "SELECT count(clarify_context(md5('user ' || n)::uuid)) FROM generate_series(1, 1000) n" >/dev/null
+	for ((i = 0; i < rounds; i++)); do
+		latency 1 "$hit" >>"$tmp/single"
+		latency 1 "SELECT * FROM clarify_contexts((SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, 100) n))" >>"$tmp/batch"
+	done
+	single=$(awk -v a="$(median <"$tmp/single")" 'BEGIN { print 100 * a }') batch=$(median <"$tmp/batch")
+	row 'clarify_contexts, 100 in Redis / 100 calls, us' "$batch" "$single" "$(quotient "$batch" "$single")" '<= 0.1'
+}
+
 # ----------------------------------------------------------------------- all
 
 prepare
@@ -251,6 +340,12 @@ measure_bulk
 sql -c "ALTER SYSTEM SET clarify_cache.breaker_recovery = '1s'" -c 'SELECT pg_reload_conf()' >/dev/null
 measure_frozen
 measure_cancel
+measure_batch
+set_local_cache_size 64MB
+set_redis_url ''
+measure_local
+measure_chat_turn
+measure_clients
 
 printf '\n%-49s %12s %12s %9s   %s\n' '' 'with cache' 'without' 'ratio' 'wanted'
 printf '%s\n' "${table[@]}"
