@@ -29,6 +29,7 @@
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "common/pg_prng.h"
+#include "context.h"
 #include "items.h"
 #include "lib/stringinfo.h"
 #include "privilege.h"
@@ -355,17 +356,24 @@ GetContext(ContextCall *call, const char *current_session)
 	return result;
 }
 
+text *
+ContextOfUser(Datum user_id, const char *current_session)
+{
+	ContextCall call = {0};
+
+	UserKeyFromDatum(&call.user, UUIDOID, user_id);
+	call.snapshot = GetActiveSnapshot();
+	return GetContext(&call, current_session);
+}
+
 Datum
 clarify_context(PG_FUNCTION_ARGS)
 {
-	ContextCall call = {0};
 	const char *current_session = NULL;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	UserKeyFromDatum(&call.user, UUIDOID, PG_GETARG_DATUM(0));
 	if (!PG_ARGISNULL(1))
 		current_session = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(1)));
-	call.snapshot = GetActiveSnapshot();
-	PG_RETURN_TEXT_P(GetContext(&call, current_session));
+	PG_RETURN_TEXT_P(ContextOfUser(PG_GETARG_DATUM(0), current_session));
 }
