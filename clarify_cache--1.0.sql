@@ -284,6 +284,11 @@ RETURNS json
 AS 'MODULE_PATHNAME', 'clarify_context' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION clarify_context(uuid, uuid) IS 'a user''s context, one member for each section; the current session is left out of "sessions"';
 
+CREATE FUNCTION clarify_prompt(user_id uuid, current_session_id uuid DEFAULT NULL, max_tokens int DEFAULT 8000)
+RETURNS text
+AS 'MODULE_PATHNAME', 'clarify_prompt' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_prompt(uuid, uuid, int) IS 'a user''s context as text to put before a system prompt, within a budget of tokens; nothing to say gives the empty string';
+
 --
 -- Seeing
 --
