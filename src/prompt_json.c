@@ -49,7 +49,7 @@ AppendCharacter(StringInfo buf, pg_wchar c)
 	Oid			proc;
 
 	unicode_to_utf8(c, utf8);
-	len = pg_utf_mblen(utf8);
+	len = pg_encoding_mblen(PG_UTF8, (const char *) utf8);
 	utf8[len] = '\0';
 	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
 	{

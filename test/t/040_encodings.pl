@@ -108,7 +108,8 @@ my %described = (
 		[ q{repeat(E'\xc0\xaf', 51)}, q{repeat(E'\xc0\xaf', 50) || '...'} ],
 		[ q{repeat('x', 98) || E'\xed\xa0\x80'}, q{repeat('x', 98) || E'\xed\xa0...'} ] ],
 	UTF8 => \@pairs,
-	LATIN1 => [],
+	# two characters, whose bytes would be one in UTF-8
+	LATIN1 => [ [ q{repeat(E'\xc3\xa9', 51)}, q{repeat(E'\xc3\xa9', 50) || '...'} ] ],
 	EUC_JP => [ [ q{repeat(E'\xb0\xa1', 101)}, q{repeat(E'\xb0\xa1', 100) || '...'} ] ]);
 # A title with the escapes of two characters that not all encodings have, of one
 # that only two have, and of none.
