@@ -294,6 +294,11 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'clarify_warm' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION clarify_cache.warm(uuid[]) IS 'build what is not cached of these users, ahead of need; returns how many entries were made';
 
+CREATE FUNCTION clarify_prompt(user_id uuid, current_session_id uuid DEFAULT NULL, max_tokens int DEFAULT 8000)
+RETURNS text
+AS 'MODULE_PATHNAME', 'clarify_prompt' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION clarify_prompt(uuid, uuid, int) IS 'a user''s context as text to put before a system prompt, within a budget of tokens; nothing to say gives the empty string';
+
 --
 -- Seeing
 --
