@@ -304,6 +304,20 @@ ReadLocal(ContextCall *call, TierItem **items, bool count)
 	return CollectMissing(call, items);
 }
 
+/* Put what Redis had of these items into the local tier. */
+static void
+KeepFinds(TierItem **items, int nitems)
+{
+	int			nkept = 0;
+
+	for (int i = 0; i < nitems; i++)
+	{
+		if (AnswerOf(items[i])->source == SOURCE_REDIS)
+			items[nkept++] = items[i];
+	}
+	LocalTierFill(items, nkept);
+}
+
 /* The same with Redis; `items` are what is missing. */
 static int
 ReadRedis(ContextCall *call, TierItem **items, int nitems, bool count)
@@ -313,6 +327,7 @@ ReadRedis(ContextCall *call, TierItem **items, int nitems, bool count)
 	call->redis_answered = RedisTierRead(items, nitems);
 	NoteFinds(call, SOURCE_REDIS, count);
 	CheckFinds(call);
+	KeepFinds(items, nitems);
 	CallTimeStage(&call->time, STAGE_REDIS);
 	return CollectMissing(call, items);
 }
@@ -523,14 +538,7 @@ FillTiers(ContextCall *call, TierItem **items)
 {
 	bool		to_local = LocalTierEnabled();
 	bool		to_redis = call->redis_answered;
-	int			nitems = 0;
-
-	foreach_answer(call, u, s)
-	{
-		if (to_local && call->users[u].answers[s].source == SOURCE_REDIS)
-			items[nitems++] = &call->users[u].answers[s].item;
-	}
-	LocalTierFill(items, nitems);
+	int			nitems;
 
 	if (!to_local && !to_redis)
 		return;

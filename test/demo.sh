@@ -32,7 +32,8 @@ cat >"$tmp/demo.sql" <<'SQL'
 -- Time one call, see where its sections came from, and compare its answer with
 -- that of plain queries in the same snapshot.
 CREATE FUNCTION show_call(person uuid, session uuid DEFAULT NULL)
-RETURNS TABLE ("time" text, "from Redis" bigint, built text, bytes int, "same as plain queries" text)
+RETURNS TABLE ("time" text, "from memory" bigint, "from Redis" bigint, built text, bytes int,
+	"same as plain queries" text)
 LANGUAGE plpgsql AS $$
 DECLARE
 	before jsonb := (SELECT jsonb_agg(s) FROM clarify_cache.stats s);
@@ -40,9 +41,10 @@ DECLARE
 	context json := clarify_context(person, session);
 BEGIN
 	"time" := round(extract(epoch FROM clock_timestamp() - start) * 1e6) || ' us';
-	SELECT sum(s.redis_hits - coalesce(b.redis_hits, 0)),
+	SELECT sum(s.local_hits - coalesce(b.local_hits, 0)),
+		sum(s.redis_hits - coalesce(b.redis_hits, 0)),
 		string_agg(s.section, ', ') FILTER (WHERE s.builds > coalesce(b.builds, 0))
-		INTO "from Redis", built
+		INTO "from memory", "from Redis", built
 		FROM clarify_cache.stats s LEFT JOIN
 			jsonb_populate_recordset(NULL::clarify_cache.stats, before) b USING (section);
 	bytes := octet_length(context::text);
@@ -64,9 +66,9 @@ SELECT show_call(:'bjorn') FROM generate_series(1, 5);
 \o
 
 \echo
-\echo '== The first call for Ada: built with five queries, and put into Redis'
+\echo '== The first call for Ada: built with five queries, and kept in PostgreSQL''s memory and in Redis'
 SELECT * FROM show_call(:'ada');
-\echo '== The same call again: from Redis'
+\echo '== The same call again: from memory'
 SELECT * FROM show_call(:'ada');
 
 SELECT left(clarify_context(:'ada')::text, 90) || '...' AS "the context begins with";
@@ -85,25 +87,37 @@ VALUES (:'session', 'user', 'What did I say about running?', '2026-06-01 12:00')
 \echo 'INSERT INTO clarify_messages ...'
 SELECT * FROM show_call(:'ada', :'session');
 
-\echo '== Redis is stopped: built, and as right as before'
+\echo '== The context as a prompt of at most 120 tokens'
+\pset format unaligned
+SELECT clarify_prompt(:'ada', :'session', 120) AS " ";
+\pset format aligned
+
+\echo '== PostgreSQL is restarted: its memory is empty, but Redis has the entries'
+\! pg_ctl -D "$PGHOST/pg" -l "$PGHOST/postgres.log" -w -s restart
+\c
+\o /dev/null
+SELECT show_call(:'bjorn') FROM generate_series(1, 5);
+\o
+SELECT * FROM show_call(:'ada');
+SELECT section, served_from, bytes, ttl_left FROM clarify_cache.explain(:'ada');
+
+\echo '== Redis is stopped, and Ada edits another dream: as right as before'
 \! bash -c '. test/lib.sh && stop_redis'
+UPDATE dreams SET title = 'Run three marathons' WHERE id = :'dream';
 SELECT * FROM show_call(:'ada');
 \echo '== ... and while it is away the breaker leaves it alone'
 \o /dev/null
-SELECT show_call(:'ada') FROM generate_series(1, 3);
+SELECT show_call(md5('user ' || n)::uuid) FROM generate_series(20, 23) n;
 \o
-SELECT * FROM show_call(:'ada');
-\x on
-SELECT * FROM clarify_cache.status;
-\x off
+SELECT breaker, breaker_failures, breaker_probe_at - now() AS "tried again in" FROM clarify_cache.status;
 
-\echo '== Redis is back, empty; once the breaker tries again, it fills and hits'
+\echo '== Redis is back, empty; once the breaker tries again, it is filled'
 \! bash -c '. test/lib.sh && start_redis'
 SELECT pg_sleep(2.2) \g /dev/null
-SELECT * FROM show_call(:'ada');
-SELECT * FROM show_call(:'ada');
+SELECT count(*) AS "contexts at once" FROM clarify_contexts((SELECT array_agg(id) FROM users));
+SELECT breaker, connected, local_entries, local_used FROM clarify_cache.status;
 
 \echo '== The statistics of all that'
-SELECT section, redis_hits, builds, bypasses, fills FROM clarify_cache.stats;
+SELECT section, local_hits, redis_hits, builds, bypasses, fills FROM clarify_cache.stats;
 SQL
 run psql -X -q -f "$tmp/demo.sql"

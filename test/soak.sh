@@ -23,6 +23,7 @@ start_redis
 start_postgres <<-CONF
 	shared_preload_libraries = 'clarify_cache'
 	clarify_cache.redis_url = '$(redis_url)'
+	clarify_cache.local_cache_size = '256kB'	# so that Redis is asked as well
 	clarify_cache.breaker_recovery = '100ms'
 	clarify_cache.command_timeout = '5ms'
 	autovacuum_naptime = '5s'
@@ -118,7 +119,7 @@ for ((i = 1; i <= rounds; i++)); do
 	[ $i != 2 ] || first=$rss
 done
 
-ask "SELECT 'hits ' || sum(redis_hits) || ', builds ' || sum(builds) || ', fills ' || sum(fills) ||
+ask "SELECT 'hits ' || sum(local_hits) || ' local, ' || sum(redis_hits) || ' of Redis' || ', builds ' || sum(builds) || ', fills ' || sum(fills) ||
 	', breaker opened ' || min(breaker_openings) || ' times' FROM clarify_cache.stats, clarify_cache.status"
 grown=$((rss - first))
 echo "grown by $grown kB since the second round"
