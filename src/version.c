@@ -27,6 +27,7 @@
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "version.h"
+#include "version_memo.h"
 
 /*
  * Row versions that a probe looks at before it gives up.  A hot user under a
@@ -122,11 +123,9 @@ VersionClose(VersionReader *reader)
 	relation_close(reader->heap, AccessShareLock);
 }
 
-static void
-AppendRow(VersionRows *rows, Oid table_id, char kind, uint64 token)
+void
+VersionRowsAppend(VersionRows *rows, const VersionRow *row)
 {
-	VersionRow *row;
-
 	if (rows->nrows == rows->capacity)
 	{
 		rows->capacity = Max(16, rows->capacity * 2);
@@ -134,20 +133,27 @@ AppendRow(VersionRows *rows, Oid table_id, char kind, uint64 token)
 			palloc(rows->capacity * sizeof(VersionRow)) :
 			repalloc(rows->rows, rows->capacity * sizeof(VersionRow));
 	}
-	row = &rows->rows[rows->nrows++];
-	row->table_id = table_id;
-	row->kind = kind;
-	row->token = token;
+	rows->rows[rows->nrows++] = *row;
 }
 
-bool
-VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
-			 VersionRows *rows)
+static VersionRow
+RowFromSlot(TupleTableSlot *slot)
+{
+	VersionRow	row;
+
+	slot_getallattrs(slot);
+	row.table_id = DatumGetObjectId(slot->tts_values[ANUM_TABLE_ID - 1]);
+	row.kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
+	row.token = (uint64) DatumGetInt64(slot->tts_values[ANUM_TOKEN - 1]);
+	return row;
+}
+
+/* Read them from the table. */
+static bool
+Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *rows)
 {
 	ScanKeyData key;
 	int			probed = 0;
-
-	Assert(!IsolationIsSerializable() || !IsMVCCSnapshot(snapshot));
 
 	if (reader->scan == NULL)
 	{
@@ -159,19 +165,35 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 	index_rescan(reader->scan, &key, 1, NULL, 0);
 	while (index_getnext_tid(reader->scan, ForwardScanDirection) != NULL)
 	{
-		TupleTableSlot *slot = reader->slot;
+		VersionRow	row;
 
 		if (++probed > MAX_PROBED_TUPLES)
-			break;
-		if (!index_fetch_heap(reader->scan, slot))
+			return false;
+		if (!index_fetch_heap(reader->scan, reader->slot))
 			continue;
-		slot_getallattrs(slot);
-		AppendRow(rows,
-				  DatumGetObjectId(slot->tts_values[ANUM_TABLE_ID - 1]),
-				  DatumGetChar(slot->tts_values[ANUM_KIND - 1]),
-				  (uint64) DatumGetInt64(slot->tts_values[ANUM_TOKEN - 1]));
+		row = RowFromSlot(reader->slot);
+		VersionRowsAppend(rows, &row);
 	}
-	return probed <= MAX_PROBED_TUPLES;
+	return true;
+}
+
+bool
+VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
+			 VersionRows *rows)
+{
+	Oid			heap = RelationGetRelid(reader->heap);
+	int			from = rows->nrows;
+
+	Assert(!IsolationIsSerializable() || !IsMVCCSnapshot(snapshot));
+
+	if (key_hash != USER_KEY_HASH_TABLE)
+		return Probe(reader, snapshot, key_hash, rows);
+	if (VersionMemoRecall(heap, snapshot, rows))
+		return true;
+	if (!Probe(reader, snapshot, key_hash, rows))
+		return false;
+	VersionMemoKeep(heap, snapshot, rows, from);
+	return true;
 }
 
 void

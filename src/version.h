@@ -81,6 +81,9 @@ extern void VersionClose(VersionReader *reader);
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
 
+/* Append a row, in the context of *rows or the current one. */
+extern void VersionRowsAppend(VersionRows *rows, const VersionRow *row);
+
 /* Can this index answer for every snapshot that this transaction may have? */
 extern bool VersionIndexIsUsable(Relation index);
 
