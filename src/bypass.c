@@ -30,6 +30,7 @@ static const char *const reason_names[BYPASS_NUM_REASONS] = {
 	[BYPASS_NOT_COVERED] = "not_covered",
 	[BYPASS_HOLE] = "hole",
 	[BYPASS_ROW_SECURITY] = "row_security",
+	[BYPASS_PRIVILEGE] = "privilege",
 };
 
 const char *

@@ -25,6 +25,7 @@ typedef enum BypassReason
 	BYPASS_NOT_COVERED,			/* a table is not attached in the snapshot */
 	BYPASS_HOLE,				/* a schema change; repair() mends it */
 	BYPASS_ROW_SECURITY,		/* row-level security applies to the caller */
+	BYPASS_PRIVILEGE,			/* the caller lacks one; the build will tell */
 	BYPASS_NUM_REASONS
 } BypassReason;
 

@@ -67,6 +67,19 @@ typedef struct ContextCall
 	CallTime	time;
 } ContextCall;
 
+/* For every answer of a call: call->users[u].answers[s]. */
+#define foreach_answer(call, u, s) \
+	for (int u = 0; u < (call)->nusers; u++) \
+		for (int s = 0; s < (call)->nsections; s++)
+
+/* The answer that an item is the first member of. */
+static inline Answer *
+AnswerOf(TierItem *item)
+{
+	StaticAssertStmt(offsetof(Answer, item) == 0, "an item must begin its answer");
+	return (Answer *) item;
+}
+
 /*
  * Answer for these users, under the active snapshot, as the caller: every
  * answer then has a payload.  All is palloc'd in the current context.  Raises
