@@ -12,7 +12,9 @@
  *	3. For each section: lock its tables as a SELECT would, accept
  *	   invalidations, see that the analysis is of now.  From here on, no DDL
  *	   that takes AccessExclusiveLock can happen to them.  The rows of step 2
- *	   then say whether the section is covered, and its version.
+ *	   then say whether the section is covered, and its version.  A transaction
+ *	   that has written compares them with those of now, if its snapshot is
+ *	   older (MayHaveWrittenUnseen).
  *	4. Look for entries of just that version, in the local tier, then in Redis
  *	   (find.c).
  *	5. Check privileges, and row-level security once more, with invalidations
@@ -29,6 +31,7 @@
  */
 #include "compat.h"
 
+#include "build.h"
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "context.h"
@@ -45,6 +48,18 @@
  *----------
  */
 
+/*
+ * Triggers fire, or don't, by the catalogs as of now.  So a transaction whose
+ * snapshot is older may have written with our triggers off, and sees its own
+ * rows, but not the hole that says so.  What was written keeps the table locked,
+ * and so the hole, or another coverage, in every snapshot taken now.
+ */
+static bool
+MayHaveWrittenUnseen(void)
+{
+	return IsolationUsesXactSnapshot() && TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
 static void
 ReadVersions(ContextCall *call)
 {
@@ -60,6 +75,8 @@ ReadVersions(ContextCall *call)
 	}
 	if (!VersionProbe(&reader, call->snapshot, USER_KEY_HASH_TABLE, &call->tables))
 		call->bypass = BYPASS_HISTORY;
+	else if (MayHaveWrittenUnseen() && !BuildGuardRows(&call->tables_now))
+		call->bypass = BYPASS_CHANGED;
 	for (int u = 0; u < call->nusers && call->bypass == BYPASS_NONE; u++)
 	{
 		UserCall   *user = &call->users[u];
@@ -103,6 +120,7 @@ JudgeTables(const ContextCall *call, SectionCall *section)
 	{
 		Oid			table_id = lfirst_oid(lc);
 		TableVersion version;
+		TableVersion now;
 
 		if (ChangeIsMarked(table_id))
 			return BYPASS_CHANGED;
@@ -111,6 +129,12 @@ JudgeTables(const ContextCall *call, SectionCall *section)
 			return BYPASS_NOT_COVERED;
 		if (version.has_hole)
 			return BYPASS_HOLE;
+		if (MayHaveWrittenUnseen())
+		{
+			VersionOfTable(&call->tables_now, table_id, &now);
+			if (now.all != version.all)
+				return BYPASS_CHANGED;
+		}
 		section->version ^= version.all;
 	}
 	return BYPASS_NONE;

@@ -59,6 +59,7 @@ typedef struct ContextCall
 	Snapshot	snapshot;
 	BypassReason bypass;		/* of everything */
 	VersionRows tables;			/* table-level rows under the snapshot */
+	VersionRows tables_now;		/* the same as of now, where that matters */
 	SectionCall *sections;
 	int			nsections;
 	UserCall   *users;
