@@ -219,7 +219,8 @@ FindAttached(Oid relid)
 
 /*
  * Make the table well, and cover it as this row says.  The tree is locked.
- * Returns NULL, or why it can't be done, with nothing changed that matters.
+ * Returns NULL, or why it can't be done.  Then nothing has changed, or the
+ * triggers, which may watch less than the row that stays says, and a hole.
  */
 static char *
 Cover(const AttachedTable *table)
@@ -231,17 +232,16 @@ Cover(const AttachedTable *table)
 		return fault;
 	PutTriggers(table);
 	fault = TableFault(table);
-	if (fault != NULL)
-		return fault;
-
 	ChangeMarkAll();
-	PutAttachedTable(table);
+	if (fault == NULL)
+		PutAttachedTable(table);
 	writer = VersionBeginWrite();
-	VersionDelete(writer, table->table_id, false);
-	VersionInsert(writer, VERSION_COVERAGE, table->table_id);
+	if (fault == NULL)
+		VersionDelete(writer, table->table_id, false);
+	VersionInsert(writer, fault == NULL ? VERSION_COVERAGE : VERSION_HOLE, table->table_id);
 	VersionEndWrite(writer);
 	CommandCounterIncrement();
-	return NULL;
+	return fault;
 }
 
 /* A table's name in quotes, or its Oid where the table is gone. */
