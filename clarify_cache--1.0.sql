@@ -34,10 +34,12 @@ COMMENT ON TABLE clarify_cache.instance IS 'this database''s name in Redis, and 
 
 CREATE TABLE clarify_cache.attached_table (
 	table_id regclass PRIMARY KEY,
-	key_column name
+	key_column name,
+	columns name[] NOT NULL DEFAULT '{}'
 ) USING heap;
 COMMENT ON TABLE clarify_cache.attached_table IS 'tables whose changes make cached sections outdated';
 COMMENT ON COLUMN clarify_cache.attached_table.key_column IS 'the column with the user''s id; NULL: any change concerns every user';
+COMMENT ON COLUMN clarify_cache.attached_table.columns IS 'the columns besides the key that sections read; an UPDATE that changes none of them makes nothing outdated';
 
 CREATE TABLE clarify_cache.section (
 	name text PRIMARY KEY,

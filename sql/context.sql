@@ -98,7 +98,8 @@ INSERT INTO reflections (user_id, tone, dream, plan, relationship, offering, ai_
 	VALUES (u(1), 'gentle', '', '', '', '', '');
 SELECT look(u(1));
 SELECT look(u(1));
--- a change that no section shows is a change all the same: over-invalidation
+-- a change that no section shows is none, nor is SET NULL of such a column (a
+-- conversation's patterns, above)
 UPDATE users SET email = 'other@example.org' WHERE id = u(1);
 SELECT look(u(1));
 -- an UPDATE of no row is none

@@ -13,6 +13,18 @@
  * token makes all earlier entries unreachable, so the holes that earlier
  * changes left can go.
  *
+ * Which columns' changes count is part of that: the row in attached_table,
+ * which names them, and the row triggers, which have them as arguments, are
+ * put together with the coverage row, here and nowhere else.  attach() and
+ * repair() watch what the sections read, no more; add_section() adds what its
+ * section reads (section_columns.c); drop_section() leaves it to the next
+ * repair().
+ *
+ * Lock order: the table of the sections, then attached tables, then their
+ * partitions.  So the sections stay as they are while one is at work, and two
+ * of attach(), detach(), repair(), add_section() and drop_section() never
+ * wait for each other in a circle, also several of them in a transaction.
+ *
  * detach() takes AccessExclusiveLock on the tree, as dropping triggers does.
  *
  * Missing or changed triggers are replaced in place, not dropped and made
@@ -34,6 +46,7 @@
 #include "commands/trigger.h"
 #include "ext_tables.h"
 #include "nodes/makefuncs.h"
+#include "section_columns.h"
 #include "storage/lmgr.h"
 #include "table_shape.h"
 #include "utils/acl.h"
@@ -112,34 +125,33 @@ PutMarkTrigger(Oid relid, bool lenient)
 
 /* On a partitioned table, the partitions get theirs from it. */
 static void
-PutTrackTrigger(Oid root, const char *key_column)
+PutTrackTrigger(const AttachedTable *table)
 {
-	Relation	rel = relation_open(root, ShareRowExclusiveLock);
-	List	   *args = key_column == NULL ? NIL :
-		list_make1(makeString(pstrdup(key_column)));
+	Relation	rel = relation_open(table->table_id, ShareRowExclusiveLock);
 
 	PutTrigger(rel, TRACK_TRIGGER_NAME, ExtTablesRequire()->track_change, true, false,
-			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, args);
+			   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
+			   TrackTriggerArguments(table));
 	relation_close(rel, NoLock);
 }
 
 /* Replacing the root's trigger replaces those of all partitions. */
 static void
-PutTriggers(Oid root, const char *key_column)
+PutTriggers(const AttachedTable *table)
 {
 	ListCell   *lc;
 	bool		track_is_whole = true;
 
-	foreach(lc, PartitionTree(root, NoLock))
+	foreach(lc, PartitionTree(table->table_id, NoLock))
 	{
 		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
 
-		track_is_whole = track_is_whole && HasTrackTrigger(rel, key_column);
+		track_is_whole = track_is_whole && HasTrackTrigger(rel, table);
 		relation_close(rel, NoLock);
 		PutMarkTrigger(lfirst_oid(lc), false);
 	}
 	if (!track_is_whole)
-		PutTrackTrigger(root, key_column);
+		PutTrackTrigger(table);
 }
 
 /*
@@ -171,6 +183,12 @@ PutGuards(Oid relid)
 	table_close(rel, NoLock);
 }
 
+void
+LockDefinitions(void)
+{
+	LockRelationOid(ExtTablesRequire()->section, ShareRowExclusiveLock);
+}
+
 /*
  * Lock the tree; what the catalogs then say stays true.  Accepting happens
  * explicitly, because a lock that the transaction holds already accepts
@@ -196,42 +214,34 @@ RequireOwner(Oid relid)
 static AttachedTable *
 FindAttached(Oid relid)
 {
-	ListCell   *lc;
-
-	foreach(lc, ReadAttachedTables(SnapshotSelf))
-	{
-		AttachedTable *table = lfirst(lc);
-
-		if (table->table_id == relid)
-			return table;
-	}
-	return NULL;
+	return FindAttachedTable(ReadAttachedTables(SnapshotSelf), relid);
 }
 
 /*
- * Make the table well and cover it.  The tree is locked.  Returns NULL, or why
- * it can't be done, with nothing changed that matters.
+ * Make the table well, and cover it as this row says.  The tree is locked.
+ * Returns NULL, or why it can't be done.  Then nothing has changed, or the
+ * triggers, which may watch less than the row that stays says, and a hole.
  */
 static char *
-Cover(Oid root, const char *key_column)
+Cover(const AttachedTable *table)
 {
 	VersionWriter *writer;
-	char	   *fault = TableKindFault(root, key_column);
+	char	   *fault = TableKindFault(table);
 
 	if (fault != NULL)
 		return fault;
-	PutTriggers(root, key_column);
-	fault = TableFault(root, key_column);
-	if (fault != NULL)
-		return fault;
-
+	PutTriggers(table);
+	fault = TableFault(table);
 	ChangeMarkAll();
+	if (fault == NULL)
+		PutAttachedTable(table);
 	writer = VersionBeginWrite();
-	VersionDelete(writer, root, false);
-	VersionInsert(writer, VERSION_COVERAGE, root);
+	if (fault == NULL)
+		VersionDelete(writer, table->table_id, false);
+	VersionInsert(writer, fault == NULL ? VERSION_COVERAGE : VERSION_HOLE, table->table_id);
 	VersionEndWrite(writer);
 	CommandCounterIncrement();
-	return NULL;
+	return fault;
 }
 
 /* A table's name in quotes, or its Oid where the table is gone. */
@@ -256,9 +266,9 @@ Datum
 clarify_attach(PG_FUNCTION_ARGS)
 {
 	Oid			root;
-	char	   *key_column;
-	char	   *fault;
+	AttachedTable table = {0};
 	AttachedTable *attached;
+	char	   *fault;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -266,11 +276,13 @@ clarify_attach(PG_FUNCTION_ARGS)
 				 errmsg("relation must not be null")));
 	PreventCommandIfReadOnly("clarify_cache.attach()");
 	root = PG_GETARG_OID(0);
-	key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
+	table.table_id = root;
+	table.key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
 		RaiseNoSuchTable(root);
 	RequireOwner(root);
+	LockDefinitions();
 	LockTree(root, ShareRowExclusiveLock);
 	attached = FindAttached(root);
 	if (attached != NULL)
@@ -282,7 +294,9 @@ clarify_attach(PG_FUNCTION_ARGS)
 				 errdetail("Any change of it concerns every user."),
 				 errhint("Use clarify_cache.repair() to put its triggers right, or clarify_cache.detach() first to attach it with another key.")));
 
-	fault = Cover(root, key_column);
+	/* Sections may outlive a detach(), and their tables' names move. */
+	table.columns = ColumnsToWatch(CollectColumnsOfSections(), root, table.key_column);
+	fault = Cover(&table);
 	if (fault != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -290,13 +304,29 @@ clarify_attach(PG_FUNCTION_ARGS)
 				 errdetail("%s", fault),
 				 errhint("Attach ordinary or partitioned, permanent tables, at the root of their partition tree, "
 						 "by a uuid column that is not generated.")));
-	InsertAttachedTable(root, key_column);
 	PG_RETURN_VOID();
 }
 
-/* Is there nothing to repair?  Locks the tree as a reader would. */
+/* Cover a table, or say why that can't be done, and leave it alone. */
+static void
+CoverOrWarn(const AttachedTable *table)
+{
+	char	   *fault = Cover(table);
+
+	if (fault != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("could not repair the attachment of table %s", NameForPeople(table->table_id)),
+				 errdetail("%s", fault),
+				 errhint("Sections that read it are built on every call. Put the table right and call repair() again, or detach it.")));
+}
+
+/*
+ * Is there nothing to repair, and the row as it is to be?  Locks the tree as a
+ * reader would.
+ */
 static bool
-IsInOrder(const AttachedTable *table)
+IsInOrder(const AttachedTable *table, List *columns)
 {
 	VersionReader reader;
 	VersionRows rows = {0};
@@ -310,34 +340,30 @@ IsInOrder(const AttachedTable *table)
 	VersionClose(&reader);
 	VersionOfTable(&rows, table->table_id, &version);
 	return known && version.covered && !version.has_hole &&
-		TableFault(table->table_id, table->key_column) == NULL;
+		equal(table->columns, columns) && TableFault(table) == NULL;
 }
 
-/* Repair one table; one that can't be repaired is reported and left alone. */
+/* Repair one table, to watch just what is read of it. */
 static void
-RepairTable(const AttachedTable *table)
+RepairTable(AttachedTable *table, List *reads)
 {
-	char	   *fault;
+	Oid			root = table->table_id;
 
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table->table_id)))
-		RequireOwner(table->table_id);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
+		RequireOwner(root);
 
 	/*
 	 * Most need nothing, and should neither hold writers up nor lose their
 	 * entries.  What becomes unwell from here on gets a hole of its own.
 	 */
-	if (IsInOrder(table))
+	if (IsInOrder(table, ColumnsToWatch(reads, root, table->key_column)))
 		return;
-	LockTree(table->table_id, ShareRowExclusiveLock);
-	if (FindAttached(table->table_id) == NULL)
+	LockTree(root, ShareRowExclusiveLock);
+	table = FindAttached(root);
+	if (table == NULL)
 		return;
-	fault = Cover(table->table_id, table->key_column);
-	if (fault != NULL)
-		ereport(WARNING,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("could not repair the attachment of table %s", NameForPeople(table->table_id)),
-				 errdetail("%s", fault),
-				 errhint("Sections that read it are built on every call. Put the table right and call repair() again, or detach it.")));
+	table->columns = ColumnsToWatch(reads, root, table->key_column);
+	CoverOrWarn(table);
 }
 
 Datum
@@ -345,15 +371,70 @@ clarify_repair(PG_FUNCTION_ARGS)
 {
 	const ExtTables *ext = ExtTablesRequire();
 	Oid			own[] = {ext->version, ext->instance, ext->attached_table, ext->section};
+	List	   *reads;
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.repair()");
+	LockDefinitions();
+	reads = CollectColumnsOfSections();
 	for (int i = 0; i < (int) lengthof(own); i++)
 		PutGuards(own[i]);
 	foreach(lc, ReadAttachedTables(SnapshotSelf))
-		RepairTable(lfirst(lc));
+		RepairTable(lfirst(lc), reads);
 	ChangeRecordDefinitions(ExtTablesRequire()->section);
 	PG_RETURN_VOID();
+}
+
+static Oid
+OwnerOf(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	relation_close(rel, NoLock);
+	return owner;
+}
+
+/*
+ * CoverOrWarn with the rights of the table's owner, which a superuser does not
+ * need.  An error in between has its abort restore the caller's.
+ */
+static void
+CoverAsOwner(const AttachedTable *table)
+{
+	Oid			caller;
+	int			security_context;
+
+	GetUserIdAndSecContext(&caller, &security_context);
+	if (!superuser())
+		SetUserIdAndSecContext(OwnerOf(table->table_id),
+							   security_context | SECURITY_LOCAL_USERID_CHANGE);
+	CoverOrWarn(table);
+	SetUserIdAndSecContext(caller, security_context);
+}
+
+void
+WatchColumns(List *reads)
+{
+	ListCell   *lc;
+
+	foreach(lc, reads)
+	{
+		const ReadColumns *read = lfirst(lc);
+		ReadColumns before = {.table_id = read->table_id};
+		AttachedTable *table = FindAttached(read->table_id);
+
+		if (table != NULL && ColumnsAreWatched(table, read))
+			continue;
+		LockTree(read->table_id, ShareRowExclusiveLock);
+		table = FindAttached(read->table_id);
+		if (table == NULL || ColumnsAreWatched(table, read))
+			continue;
+		before.columns = table->columns;
+		table->columns = ColumnsToWatch(list_make2(&before, unconstify(ReadColumns *, read)),
+										read->table_id, table->key_column);
+		CoverAsOwner(table);
+	}
 }
 
 /* Drop every trigger that calls a function of ours, whatever its shape. */
@@ -392,6 +473,7 @@ clarify_detach(PG_FUNCTION_ARGS)
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
 		RaiseNoSuchTable(root);
 	RequireOwner(root);
+	LockDefinitions();
 	LockTree(root, AccessExclusiveLock);
 	if (!DeleteAttachedTable(root))
 		ereport(ERROR,

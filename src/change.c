@@ -274,6 +274,15 @@ ChangeConcernsAll(Oid table_id)
 	return table != NULL && table->whole && !written;
 }
 
+bool
+ChangeConcernsUser(Oid table_id, const UserKey *user)
+{
+	if (written)
+		return false;
+	return (table_id == last_table && user->hash == last_hash) ||
+		IsNoted(table_id, user->hash);
+}
+
 void
 ChangeRecordDefinitions(Oid section_table_id)
 {

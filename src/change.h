@@ -43,8 +43,12 @@ extern bool ChangeAllMarked(void);
 extern void ChangeRecordUser(Oid table_id, const UserKey *user);
 extern void ChangeRecordTable(Oid table_id);
 
-/* Is it noted that every user of the table is concerned?  Then all is said. */
+/*
+ * Is it noted that every user of the table, or this one, is concerned?  Then
+ * recording the user once more would say nothing new.
+ */
 extern bool ChangeConcernsAll(Oid table_id);
+extern bool ChangeConcernsUser(Oid table_id, const UserKey *user);
 
 /*
  * The definitions of sections change: the commit adds a token for the table

@@ -93,9 +93,11 @@ compat_lock_held(const LOCKTAG *tag, LOCKMODE lockmode)
 #if PG_VERSION_NUM >= 160000
 #define compat_permission_nodes(query) ((query)->rteperminfos)
 #define compat_check_permissions(nodes) ExecCheckPermissions(NIL, nodes, false)
+typedef RTEPermissionInfo compat_permission;
 #else
 #define compat_permission_nodes(query) ((query)->rtable)
 #define compat_check_permissions(nodes) ExecCheckRTPerms(nodes, false)
+typedef RangeTblEntry compat_permission;
 #endif
 
 /* PostgreSQL 16 made one check of privileges on objects of all classes. */

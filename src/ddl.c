@@ -187,7 +187,7 @@ JudgeTable(const AttachedTable *table, const TableVersion *version, Node *parset
 	{
 		CompleteNewPartitions(root, tree);
 		if (PartitionedUnderReaders(parsetree, root) ||
-			TableFaultOfHeld(root, table->key_column) != NULL)
+			TableFaultOfHeld(table) != NULL)
 			InsertHole(root);
 		else
 			ChangeRecordTable(root);
@@ -195,7 +195,7 @@ JudgeTable(const AttachedTable *table, const TableVersion *version, Node *parset
 	else if (HoldsMember(tree, ShareUpdateExclusiveLock))
 	{
 		if (PartitionedUnderReaders(parsetree, root) ||
-			TableFaultOfHeld(root, table->key_column) != NULL)
+			TableFaultOfHeld(table) != NULL)
 			InsertHole(root);
 	}
 }

@@ -34,7 +34,8 @@
 /* Attributes of clarify_cache.attached_table. */
 #define ANUM_ATTACHED_TABLE_ID		1
 #define ANUM_ATTACHED_KEY_COLUMN	2
-#define ATTACHED_NATTS				2
+#define ANUM_ATTACHED_COLUMNS		3
+#define ATTACHED_NATTS				3
 
 /* Attributes of clarify_cache.section. */
 #define ANUM_SECTION_NAME		1
@@ -183,6 +184,42 @@ ReadTable(Oid relid, Snapshot snapshot, bool wait, bool *ok, RowReader reader)
 	return result;
 }
 
+/* A name[] as String nodes; what SQL has put in besides names is left out. */
+static List *
+NameListFromArray(Datum value)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			nelems;
+	List	   *result = NIL;
+
+	deconstruct_array(DatumGetArrayTypeP(value), NAMEOID, NAMEDATALEN, false,
+					  TYPALIGN_CHAR, &elems, &nulls, &nelems);
+	for (int i = 0; i < nelems; i++)
+	{
+		if (!nulls[i])
+			result = lappend(result, makeString(pstrdup(NameStr(*DatumGetName(elems[i])))));
+	}
+	return result;
+}
+
+static Datum
+ArrayFromNameList(List *names)
+{
+	Datum	   *elems = palloc(list_length(names) * sizeof(Datum));
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		Name		name = palloc(sizeof(NameData));
+
+		namestrcpy(name, strVal(lfirst(lc)));
+		elems[foreach_current_index(lc)] = NameGetDatum(name);
+	}
+	return PointerGetDatum(construct_array(elems, list_length(names), NAMEOID,
+										   NAMEDATALEN, false, TYPALIGN_CHAR));
+}
+
 static void *
 AttachedFromSlot(TupleTableSlot *slot)
 {
@@ -191,6 +228,7 @@ AttachedFromSlot(TupleTableSlot *slot)
 	table->table_id = DatumGetObjectId(slot->tts_values[ANUM_ATTACHED_TABLE_ID - 1]);
 	if (!slot->tts_isnull[ANUM_ATTACHED_KEY_COLUMN - 1])
 		table->key_column = pstrdup(NameStr(*DatumGetName(slot->tts_values[ANUM_ATTACHED_KEY_COLUMN - 1])));
+	table->columns = NameListFromArray(slot->tts_values[ANUM_ATTACHED_COLUMNS - 1]);
 	return table;
 }
 
@@ -201,6 +239,21 @@ ReadAttachedTables(Snapshot snapshot)
 					 AttachedFromSlot);
 }
 
+AttachedTable *
+FindAttachedTable(List *attached, Oid table_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, attached)
+	{
+		AttachedTable *table = lfirst(lc);
+
+		if (table->table_id == table_id)
+			return table;
+	}
+	return NULL;
+}
+
 /*
  * That a table is attached is remembered, as one token too many does no harm;
  * that it is not is looked up each time.  The caller's lock on the table keeps
@@ -209,24 +262,16 @@ ReadAttachedTables(Snapshot snapshot)
 bool
 TableIsAttached(Oid table_id)
 {
-	ListCell   *lc;
+	MemoryContext old_context;
 
 	if (list_member_oid(known_attached, table_id))
 		return true;
-	foreach(lc, ReadAttachedTables(SnapshotSelf))
-	{
-		AttachedTable *table = lfirst(lc);
-
-		if (table->table_id == table_id)
-		{
-			MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
-
-			known_attached = lappend_oid(known_attached, table_id);
-			MemoryContextSwitchTo(old_context);
-			return true;
-		}
-	}
-	return false;
+	if (FindAttachedTable(ReadAttachedTables(SnapshotSelf), table_id) == NULL)
+		return false;
+	old_context = MemoryContextSwitchTo(TopMemoryContext);
+	known_attached = lappend_oid(known_attached, table_id);
+	MemoryContextSwitchTo(old_context);
+	return true;
 }
 
 static List *
@@ -329,25 +374,6 @@ DeleteTuples(Oid relid, LOCKMODE lockmode, RowMatcher matches, const void *arg)
 	return found;
 }
 
-void
-InsertAttachedTable(Oid table_id, const char *key_column)
-{
-	Datum		values[ATTACHED_NATTS] = {0};
-	bool		nulls[ATTACHED_NATTS] = {0};
-	NameData	name;
-
-	values[ANUM_ATTACHED_TABLE_ID - 1] = ObjectIdGetDatum(table_id);
-	if (key_column != NULL)
-	{
-		namestrcpy(&name, key_column);
-		values[ANUM_ATTACHED_KEY_COLUMN - 1] = NameGetDatum(&name);
-	}
-	else
-		nulls[ANUM_ATTACHED_KEY_COLUMN - 1] = true;
-	CacheInvalidateRelcacheByRelid(ExtTablesRequire()->attached_table);
-	InsertTuple(ExtTablesRequire()->attached_table, values, nulls);
-}
-
 static bool
 MatchesAttached(TupleTableSlot *slot, const void *arg)
 {
@@ -362,6 +388,26 @@ DeleteAttachedTable(Oid table_id)
 	/* The caller's lock on the table keeps others from the same row. */
 	return DeleteTuples(ExtTablesRequire()->attached_table, RowExclusiveLock,
 						MatchesAttached, &table_id);
+}
+
+void
+PutAttachedTable(const AttachedTable *table)
+{
+	Datum		values[ATTACHED_NATTS] = {0};
+	bool		nulls[ATTACHED_NATTS] = {0};
+	NameData	name;
+
+	(void) DeleteAttachedTable(table->table_id);
+	values[ANUM_ATTACHED_TABLE_ID - 1] = ObjectIdGetDatum(table->table_id);
+	if (table->key_column != NULL)
+	{
+		namestrcpy(&name, table->key_column);
+		values[ANUM_ATTACHED_KEY_COLUMN - 1] = NameGetDatum(&name);
+	}
+	else
+		nulls[ANUM_ATTACHED_KEY_COLUMN - 1] = true;
+	values[ANUM_ATTACHED_COLUMNS - 1] = ArrayFromNameList(table->columns);
+	InsertTuple(ExtTablesRequire()->attached_table, values, nulls);
 }
 
 void

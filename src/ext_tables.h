@@ -36,6 +36,8 @@ typedef struct AttachedTable
 {
 	Oid			table_id;
 	char	   *key_column;		/* NULL: any change concerns every user */
+	List	   *columns;		/* whose change, besides the key's, is watched: String
+								 * nodes, sorted, each once */
 } AttachedTable;
 
 typedef struct SectionRow
@@ -81,14 +83,19 @@ extern bool TableIsAttached(Oid table_id);
 extern List *ReadAttachedTables(Snapshot snapshot);
 extern List *ReadSections(Snapshot snapshot, bool wait, bool *ok);
 
+/* The table's among those rows, or NULL. */
+extern AttachedTable *FindAttachedTable(List *attached, Oid table_id);
+
 /* An interval in microseconds, months of 30 days. */
 extern int64 IntervalMicroseconds(const Interval *interval);
 
 /*
  * Write rows.  Deletes see what is committed now and return whether there was
  * a row; a change of sections is announced with ChangeRecordDefinitions.
+ * PutAttachedTable replaces the row that is there; like DeleteAttachedTable, it
+ * wants a lock on the table that keeps others from its row.
  */
-extern void InsertAttachedTable(Oid table_id, const char *key_column);
+extern void PutAttachedTable(const AttachedTable *table);
 extern bool DeleteAttachedTable(Oid table_id);
 extern void InsertSection(const SectionRow *row);
 extern bool DeleteSection(const char *name);

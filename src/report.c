@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "ext_tables.h"
 #include "funcapi.h"
+#include "guarded.h"
 #include "lib/stringinfo.h"
 #include "local_tier.h"
 #include "redis_conn.h"
@@ -25,7 +26,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "version.h"
 
@@ -277,45 +277,38 @@ ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const Versi
 	return reason != NULL ? reason : section->fault;
 }
 
-/* What became of a query that once was fine, in a subtransaction. */
+/* For RunGuarded. */
+typedef struct ReasonCall
+{
+	Section    *section;
+	const SectionRow *row;
+	Snapshot	snapshot;
+	const VersionRows *rows;
+	char	   *reason;
+} ReasonCall;
+
+static void
+FindReason(void *arg)
+{
+	ReasonCall *call = arg;
+
+	call->reason = ReasonOf(call->section, call->row, call->snapshot, call->rows);
+}
+
+/*
+ * What became of a query that once was fine.  Guarded, lest a mere look keep
+ * the tables locked.
+ */
 static char *
 ReasonOrError(Section *section, const SectionRow *row, Snapshot snapshot,
 			  const VersionRows *rows)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile reason = NULL;
+	ReasonCall	call = {section, row, snapshot, rows, NULL};
+	ErrorData  *error = RunGuarded(FindReason, &call);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		reason = ReasonOf(section, row, snapshot, rows);
-
-		/* Rolled back, lest a mere look keep the tables locked. */
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		/* Only what parsing says; a cancel is not a reason. */
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
-			ReThrowError(error);
-		reason = psprintf("its query does not work any more: %s", error->message);
-	}
-	PG_END_TRY();
-	return reason;
+	if (error != NULL)
+		return psprintf("its query does not work any more: %s", error->message);
+	return call.reason;
 }
 
 static void

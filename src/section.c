@@ -10,7 +10,8 @@
  * The analysis (which tables, which privileges, may it be cached) is remembered
  * until an invalidation of one of its tables, or of any schema, cast or operator
  * class arrives, or until the tables' coverage tokens differ, since a table may
- * have been attached anew by another key.  It is checked under locks on the
+ * have been attached anew by another key, or be watched for other columns
+ * (section_columns.c).  It is checked under locks on the
  * tables and with invalidations accepted, so no DDL that takes
  * AccessExclusiveLock can make it wrong while it is in use.
  *
@@ -30,6 +31,7 @@
 #include "privilege.h"
 #include "section.h"
 #include "section_check.h"
+#include "section_columns.h"
 #include "section_uses.h"
 #include "stats.h"
 #include "storage/lmgr.h"
@@ -260,9 +262,8 @@ SectionBuildQuery(const char *query, bool single_row)
 					query);
 }
 
-/* Parse and analyze one statement with $1 the user's id, under pinned settings. */
-static Query *
-Analyze(const char *sql)
+Query *
+SectionAnalyzeText(const char *sql)
 {
 	List	   *raw = pg_parse_query(sql);
 	Oid			param_types[1] = {UUIDOID};
@@ -281,20 +282,13 @@ static AttachedKey
 LookupAttached(Oid relid, void *arg)
 {
 	AttachedKey result = {false, false, InvalidAttrNumber};
-	ListCell   *lc;
+	const AttachedTable *table = FindAttachedTable(arg, relid);
 
-	foreach(lc, (List *) arg)
+	result.attached = (table != NULL);
+	if (table != NULL && table->key_column != NULL)
 	{
-		AttachedTable *table = lfirst(lc);
-
-		if (table->table_id != relid)
-			continue;
-		result.attached = true;
-		if (table->key_column != NULL)
-		{
-			result.keyed = true;
-			result.attnum = get_attnum(relid, table->key_column);
-		}
+		result.keyed = true;
+		result.attnum = get_attnum(relid, table->key_column);
 	}
 	return result;
 }
@@ -357,13 +351,24 @@ CoverageOf(const Section *section, const VersionRows *rows)
 	return coverage;
 }
 
+/* Why the author's query can't be cached under the snapshot, or NULL. */
+static char *
+FaultOf(Query *query, Snapshot snapshot)
+{
+	List	   *attached = ReadAttachedTables(snapshot);
+	SectionFault *fault = SectionCheck(query, LookupAttached, attached);
+
+	return fault != NULL ? fault->message :
+		UnwatchedColumnFault(CollectColumns(query), attached);
+}
+
 /* Fill in the analysis, whose results are copied to section->analysis. */
 static void
 AnalyzeInto(Section *section, Snapshot snapshot)
 {
-	Query	   *query = Analyze(SectionBuildQuery(section->query, section->single_row));
-	SectionFault *fault = SectionCheck(Analyze(section->query), LookupAttached,
-									   ReadAttachedTables(snapshot));
+	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query,
+															 section->single_row));
+	char	   *fault = FaultOf(SectionAnalyzeText(section->query), snapshot);
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
 	MemoryContext old_context;
@@ -379,7 +384,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	foreach(lc, uses.relations)
 		section->namespaces = list_append_unique_oid(section->namespaces,
 													 get_rel_namespace(lfirst_oid(lc)));
-	section->fault = fault == NULL ? NULL : pstrdup(fault->message);
+	section->fault = fault == NULL ? NULL : pstrdup(fault);
 	MemoryContextSwitchTo(old_context);
 
 	section->fingerprint = Fingerprint(section, uses.collations);
@@ -474,7 +479,7 @@ static char *
 Qualify(const char *name, const char *query, List *attached)
 {
 	int			nest_level = PinSettingsButSearchPath();
-	Query	   *parsed = Analyze(query);
+	Query	   *parsed = SectionAnalyzeText(query);
 	SectionFault *fault = SectionCheck(parsed, LookupAttached, attached);
 	char	   *qualified;
 
@@ -487,7 +492,7 @@ Qualify(const char *name, const char *query, List *attached)
 }
 
 char *
-SectionValidate(const char *name, const char *query, List **tables)
+SectionValidate(const char *name, const char *query, List **tables, List **reads)
 {
 	List	   *attached = ReadAttachedTables(SnapshotSelf);
 	ErrorContextCallback context;
@@ -506,12 +511,13 @@ SectionValidate(const char *name, const char *query, List **tables)
 
 	/* What was deparsed is what will run; judge it as it will be read then. */
 	nest_level = PinSettings();
-	parsed = Analyze(qualified);
+	parsed = SectionAnalyzeText(qualified);
 	fault = SectionCheck(parsed, LookupAttached, attached);
 	if (fault != NULL)
 		RaiseFault(name, fault);
 	SectionCollectUses(parsed, &uses);
-	(void) Analyze(SectionBuildQuery(qualified, false));
+	*reads = CollectColumns(parsed);
+	(void) SectionAnalyzeText(SectionBuildQuery(qualified, false));
 	UnpinSettings(nest_level);
 
 	error_context_stack = context.previous;

@@ -88,9 +88,17 @@ extern void SectionDropStalePlan(Section *section);
 
 /*
  * Check a definition, as add_section does: raise the first fault, else return
- * the query with every name qualified.  *tables is set to the tables' Oids.
+ * the query with every name qualified.  *tables is set to the tables' Oids,
+ * *reads to what it reads of them (section_columns.h).
  */
-extern char *SectionValidate(const char *name, const char *query, List **tables);
+extern char *SectionValidate(const char *name, const char *query, List **tables,
+							 List **reads);
+
+/*
+ * Parse and analyze one statement with $1 the user's id.  The caller has pinned
+ * the settings.  Raises what is wrong with it; keeps locks on what it names.
+ */
+extern Query *SectionAnalyzeText(const char *sql);
 
 /* The SQL that builds a section's payload from its query. */
 extern char *SectionBuildQuery(const char *query, bool single_row);

@@ -7,10 +7,10 @@
  */
 #include "compat.h"
 
+#include "attach.h"
 #include "ext_tables.h"
 #include "section.h"
 #include "section_check.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -105,6 +105,7 @@ Datum
 clarify_add_section(PG_FUNCTION_ARGS)
 {
 	SectionRow	row = {0};
+	List	   *reads;
 
 	RequireArgument(fcinfo, 0, "name");
 	RequireArgument(fcinfo, 1, "query");
@@ -125,10 +126,12 @@ clarify_add_section(PG_FUNCTION_ARGS)
 	CheckMaxItems(&row);
 
 	/* Two at once: the second is to see the first one's section. */
-	LockRelationOid(ExtTablesRequire()->section, ShareRowExclusiveLock);
+	LockDefinitions();
 	CheckIsNew(&row);
-	row.query = SectionValidate(row.name, text_to_cstring(PG_GETARG_TEXT_PP(1)), &row.tables);
+	row.query = SectionValidate(row.name, text_to_cstring(PG_GETARG_TEXT_PP(1)), &row.tables,
+								&reads);
 	InsertSection(&row);
+	WatchColumns(reads);
 	PG_RETURN_VOID();
 }
 

@@ -6,7 +6,8 @@
  *
  * A trigger is ours by its function, never by its name.  It is in full shape
  * if it fires for every row or statement, in every session_replication_role,
- * at once, and with the key column as its argument.
+ * at once, and, on rows, with just the key column and the watched columns of
+ * the row in attached_table as its arguments.
  *
  *-------------------------------------------------------------------------
  */
@@ -206,10 +207,33 @@ HasMarkTrigger(Relation rel)
 	return false;
 }
 
+List *
+TrackTriggerArguments(const AttachedTable *table)
+{
+	return lcons(makeString(pstrdup(table->key_column != NULL ? table->key_column : "")),
+				 list_copy(table->columns));
+}
+
+static bool
+HasArguments(const Trigger *trigger, List *arguments)
+{
+	ListCell   *lc;
+
+	if (trigger->tgnargs != list_length(arguments))
+		return false;
+	foreach(lc, arguments)
+	{
+		if (strcmp(trigger->tgargs[foreach_current_index(lc)], strVal(lfirst(lc))) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool
-HasTrackTrigger(Relation rel, const char *key_column)
+HasTrackTrigger(Relation rel, const AttachedTable *table)
 {
 	Oid			function = ExtTablesRequire()->track_change;
+	List	   *arguments = TrackTriggerArguments(table);
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
@@ -217,17 +241,16 @@ HasTrackTrigger(Relation rel, const char *key_column)
 
 		if (!TriggerIsWhole(trigger, function, TRACK_TRIGGER_TYPE))
 			continue;
-		if (key_column == NULL ? trigger->tgnargs == 0 :
-			(trigger->tgnargs == 1 && strcmp(trigger->tgargs[0], key_column) == 0))
+		if (HasArguments(trigger, arguments))
 			return true;
 	}
 	return false;
 }
 
 static char *
-TriggerFault(Relation rel, const char *key_column)
+TriggerFault(Relation rel, const AttachedTable *table)
 {
-	if (!HasMarkTrigger(rel) || !HasTrackTrigger(rel, key_column))
+	if (!HasMarkTrigger(rel) || !HasTrackTrigger(rel, table))
 		return psprintf("The triggers on table \"%s\" are missing, changed or disabled.",
 						RelationGetRelationName(rel));
 	return NULL;
@@ -235,8 +258,9 @@ TriggerFault(Relation rel, const char *key_column)
 
 /* Judge the members of the tree, or those that we hold, until one is at fault. */
 static char *
-FirstFault(Oid root, const char *key_column, bool with_triggers, bool held_only)
+FirstFault(const AttachedTable *table, bool with_triggers, bool held_only)
 {
+	Oid			root = table->table_id;
 	ListCell   *lc;
 
 	foreach(lc, PartitionTree(root, NoLock))
@@ -250,9 +274,9 @@ FirstFault(Oid root, const char *key_column, bool with_triggers, bool held_only)
 		rel = try_relation_open(member, NoLock);
 		if (rel == NULL)
 			return pstrdup("The table or a partition of it does not exist.");
-		fault = member == root ? RootKindFault(rel, key_column) : MemberKindFault(rel);
+		fault = member == root ? RootKindFault(rel, table->key_column) : MemberKindFault(rel);
 		if (fault == NULL && with_triggers)
-			fault = TriggerFault(rel, key_column);
+			fault = TriggerFault(rel, table);
 		relation_close(rel, NoLock);
 		if (fault != NULL)
 			return fault;
@@ -261,19 +285,19 @@ FirstFault(Oid root, const char *key_column, bool with_triggers, bool held_only)
 }
 
 char *
-TableKindFault(Oid root, const char *key_column)
+TableKindFault(const AttachedTable *table)
 {
-	return FirstFault(root, key_column, false, false);
+	return FirstFault(table, false, false);
 }
 
 char *
-TableFault(Oid root, const char *key_column)
+TableFault(const AttachedTable *table)
 {
-	return FirstFault(root, key_column, true, false);
+	return FirstFault(table, true, false);
 }
 
 char *
-TableFaultOfHeld(Oid root, const char *key_column)
+TableFaultOfHeld(const AttachedTable *table)
 {
-	return FirstFault(root, key_column, true, true);
+	return FirstFault(table, true, true);
 }

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 
+#include "ext_tables.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
@@ -38,27 +39,30 @@ extern List *PartitionTree(Oid root, LOCKMODE lockmode);
  * why not, as a palloc'd clause in errdetail style.  The catalogs are read as
  * of now.  The caller holds a lock on the whole tree.
  */
-extern char *TableKindFault(Oid root, const char *key_column);
+extern char *TableKindFault(const AttachedTable *table);
 
 /*
  * Is the table well: TableKindFault finds nothing, and every member has our
  * triggers in full shape?  Returns NULL, or why not.  The caller holds a lock
  * on the whole tree.
  */
-extern char *TableFault(Oid root, const char *key_column);
+extern char *TableFault(const AttachedTable *table);
 
 /*
  * The same for the members alone that this transaction holds locked in
  * ShareUpdateExclusiveLock or stronger, which are those whose shape it can
  * have changed.  Takes no locks.
  */
-extern char *TableFaultOfHeld(Oid root, const char *key_column);
+extern char *TableFaultOfHeld(const AttachedTable *table);
 
 /* Does this transaction hold the relation in this lock mode or a stronger one? */
 extern bool HoldsRelation(Oid relid, LOCKMODE lockmode);
 
 /* Does this one relation have that trigger of ours, in full shape? */
 extern bool HasMarkTrigger(Relation rel);
-extern bool HasTrackTrigger(Relation rel, const char *key_column);
+extern bool HasTrackTrigger(Relation rel, const AttachedTable *table);
+
+/* The arguments that the row trigger of such a table has: a list of String nodes. */
+extern List *TrackTriggerArguments(const AttachedTable *table);
 
 #endif							/* CLARIFY_TABLE_SHAPE_H */

@@ -12,7 +12,16 @@
  * row changed; AFTER, since a later BEFORE trigger may still change the key,
  * and ROW, since statement triggers don't fire in logical replication.
  *
- * No privileges are needed, nothing is read, and nothing waits.
+ * track_change's arguments are the key column, or '' for none, and the columns
+ * that sections read.  An UPDATE counts if it changes one of these: of their
+ * values as they are stored, since what an equality operator takes for equal
+ * (1.0 and 1.00) may be shown differently.  So it is neither a trigger OF those
+ * columns, which would not fire for what a BEFORE trigger changes, nor one
+ * with a WHEN clause.  Why what else changes need not count is
+ * section_columns.c's argument.
+ *
+ * No privileges are needed, nothing is read but toasted values that may have
+ * changed, and nothing waits.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +33,7 @@
 #include "replication/logicalworker.h"
 #include "table_shape.h"
 #include "user_key.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(clarify_mark_change);
@@ -36,6 +46,9 @@ typedef struct TrackState
 	Oid			root;
 	AttrNumber	key_attnum;		/* Invalid: any change concerns every user */
 	Oid			key_type;
+	bool		counts_all;		/* every UPDATE is a change */
+	int			nwatched;
+	AttrNumber *watched;		/* else one of these columns */
 } TrackState;
 
 /* Anybody may create a trigger with these functions, of whatever kind. */
@@ -68,31 +81,115 @@ clarify_mark_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/*
- * A column that is missing or of a type that can't be a key concerns every
- * user, which is always right.
- */
-static TrackState *
-MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
+/* The column of that name, or NULL.  Partitions have numbers of their own. */
+static Form_pg_attribute
+FindColumn(TupleDesc desc, const char *name)
 {
-	Relation	rel = trigdata->tg_relation;
-	TupleDesc	desc = RelationGetDescr(rel);
-	TrackState *state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TrackState));
-
-	state->root = PartitionRoot(rel);
-	for (int i = 0; trigdata->tg_trigger->tgnargs == 1 && i < desc->natts; i++)
+	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
-		if (!attr->attisdropped && UserKeyTypeSupported(attr->atttypid) &&
-			strcmp(NameStr(attr->attname), trigdata->tg_trigger->tgargs[0]) == 0)
-		{
-			state->key_attnum = attr->attnum;
-			state->key_type = attr->atttypid;
-		}
+		if (!attr->attisdropped && strcmp(NameStr(attr->attname), name) == 0)
+			return attr;
 	}
+	return NULL;
+}
+
+/* A key that is missing or of a type that can't be one concerns every user. */
+static void
+ResolveKey(TrackState *state, TupleDesc desc, const char *name)
+{
+	Form_pg_attribute attr = FindColumn(desc, name);
+
+	if (name[0] == '\0')
+		return;
+	if (attr != NULL && UserKeyTypeSupported(attr->atttypid))
+	{
+		state->key_attnum = attr->attnum;
+		state->key_type = attr->atttypid;
+	}
+	else
+		state->counts_all = true;
+}
+
+/* With a column that is missing, every UPDATE is a change. */
+static void
+ResolveWatched(TrackState *state, TupleDesc desc, char **names, int nnames)
+{
+	for (int i = 0; i < nnames; i++)
+	{
+		Form_pg_attribute attr = FindColumn(desc, names[i]);
+
+		if (attr == NULL)
+			state->counts_all = true;
+		else
+			state->watched[state->nwatched++] = attr->attnum;
+	}
+}
+
+/* What the arguments do not say for certain is a change of every user's. */
+static TrackState *
+MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
+{
+	const Trigger *trigger = trigdata->tg_trigger;
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	TrackState *state = MemoryContextAllocZero(context, sizeof(TrackState));
+
+	state->root = PartitionRoot(trigdata->tg_relation);
+	state->watched = MemoryContextAlloc(context, Max(trigger->tgnargs, 1) * sizeof(AttrNumber));
+	if (trigger->tgnargs > 0)
+	{
+		ResolveKey(state, desc, trigger->tgargs[0]);
+		ResolveWatched(state, desc, trigger->tgargs + 1, trigger->tgnargs - 1);
+	}
+	else
+		state->counts_all = true;
 	fcinfo->flinfo->fn_extra = state;
 	return state;
+}
+
+/*
+ * Are both values stored alike, or at least of the same bytes?  A value that
+ * an UPDATE leaves alone mostly is stored alike, so it is neither fetched, if
+ * toasted (both versions of the row point to the same value), nor decompressed.
+ */
+static bool
+ValueIsUnchanged(Form_pg_attribute attr, Datum old, Datum new)
+{
+	if (attr->attlen == -1)
+	{
+		Size		size = VARSIZE_ANY(DatumGetPointer(old));
+
+		if (size == VARSIZE_ANY(DatumGetPointer(new)) &&
+			memcmp(DatumGetPointer(old), DatumGetPointer(new), size) == 0)
+			return true;
+	}
+	return datum_image_eq(old, new, attr->attbyval, attr->attlen);
+}
+
+/* Has the UPDATE changed anything that is watched, besides the key? */
+static bool
+IsChange(const TrackState *state, TriggerData *trigdata)
+{
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+
+	if (state->counts_all)
+		return true;
+	for (int i = 0; i < state->nwatched; i++)
+	{
+		AttrNumber	attnum = state->watched[i];
+		bool		old_isnull;
+		bool		new_isnull;
+		Datum		old = slot_getattr(trigdata->tg_trigslot, attnum, &old_isnull);
+		Datum		new = slot_getattr(trigdata->tg_newslot, attnum, &new_isnull);
+
+		if (old_isnull != new_isnull)
+			return true;
+		if (!old_isnull && !ValueIsUnchanged(TupleDescAttr(desc, attnum - 1), old, new))
+			return true;
+	}
+	return false;
 }
 
 /* A row without a user id is in no user's sections. */
@@ -107,14 +204,35 @@ RecordUser(const TrackState *state, Datum id, bool isnull)
 	ChangeRecordUser(state->root, &user);
 }
 
+/* An UPDATE of a keyed table: both users, if it moves a row to another. */
+static void
+RecordUpdate(const TrackState *state, TriggerData *trigdata)
+{
+	bool		old_isnull;
+	bool		new_isnull;
+	Datum		old_id = slot_getattr(trigdata->tg_trigslot, state->key_attnum, &old_isnull);
+	Datum		new_id = slot_getattr(trigdata->tg_newslot, state->key_attnum, &new_isnull);
+	UserKey		user;
+
+	if (old_isnull || new_isnull || !UserKeyDatumsEqual(state->key_type, old_id, new_id))
+	{
+		RecordUser(state, old_id, old_isnull);
+		RecordUser(state, new_id, new_isnull);
+		return;
+	}
+
+	/* In a bulk change of one user's rows, the columns need no look. */
+	UserKeyFromDatum(&user, state->key_type, new_id);
+	if (!ChangeConcernsUser(state->root, &user) && IsChange(state, trigdata))
+		ChangeRecordUser(state->root, &user);
+}
+
 Datum
 clarify_track_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	TrackState *state;
-	TupleDesc	desc;
-	Datum		id;
-	bool		isnull;
+	bool		is_update;
 
 	RequireTrigger(fcinfo, "track_change", TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
 				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "AFTER ROW");
@@ -125,23 +243,21 @@ clarify_track_change(PG_FUNCTION_ARGS)
 	/* In a bulk change, most rows have nothing new to say. */
 	if (ChangeConcernsAll(state->root))
 		return PointerGetDatum(NULL);
+
+	is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	if (state->key_attnum == InvalidAttrNumber)
 	{
-		ChangeRecordTable(state->root);
-		return PointerGetDatum(NULL);
+		if (!is_update || IsChange(state, trigdata))
+			ChangeRecordTable(state->root);
 	}
-
-	desc = RelationGetDescr(trigdata->tg_relation);
-	id = heap_getattr(trigdata->tg_trigtuple, state->key_attnum, desc, &isnull);
-	RecordUser(state, id, isnull);
-	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	else if (is_update)
+		RecordUpdate(state, trigdata);
+	else
 	{
-		bool		new_isnull;
-		Datum		new_id = heap_getattr(trigdata->tg_newtuple, state->key_attnum, desc,
-										  &new_isnull);
+		bool		isnull;
+		Datum		id = slot_getattr(trigdata->tg_trigslot, state->key_attnum, &isnull);
 
-		if (isnull || new_isnull || !UserKeyDatumsEqual(state->key_type, id, new_id))
-			RecordUser(state, new_id, new_isnull);
+		RecordUser(state, id, isnull);
 	}
 	return PointerGetDatum(NULL);
 }

@@ -54,8 +54,8 @@ psql -q >>"$tmp/load.log" <<-'SQL'
 				PERFORM clarify_context(person);
 			END IF;
 			IF i % change_every = 0 THEN
-				UPDATE users SET name = name WHERE id = person;
-				UPDATE dreams SET title = title WHERE user_id = person;
+				UPDATE users SET name = 'name ' || i WHERE id = person;
+				UPDATE dreams SET title = 'title ' || i WHERE user_id = person;
 			END IF;
 			COMMIT;
 		END LOOP;

@@ -46,7 +46,8 @@ CREATE FUNCTION u(n int) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 	$$ SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
 CREATE TABLE people (id uuid PRIMARY KEY, name text NOT NULL, seen bigint NOT NULL DEFAULT 0);
 CREATE TABLE notes (id serial PRIMARY KEY, user_id uuid REFERENCES people ON DELETE CASCADE,
-	parent int REFERENCES notes ON DELETE SET NULL, body text, made timestamptz DEFAULT now());
+	parent int REFERENCES notes ON DELETE SET NULL, body text, made timestamptz DEFAULT now(),
+	mark int NOT NULL DEFAULT 0);
 CREATE INDEX ON notes (user_id);
 CREATE SEQUENCE event_id;
 CREATE TABLE events (id int DEFAULT nextval('event_id'), user_id uuid, at int, body text) PARTITION BY RANGE (at);
@@ -58,7 +59,8 @@ CREATE INDEX ON events (user_id);
 CREATE TABLE labels (id int PRIMARY KEY, label text);
 INSERT INTO people SELECT u(n), 'person ' || n FROM generate_series(1, 5) n;
 INSERT INTO labels SELECT n, 'label ' || n FROM generate_series(0, 2) n;
--- which of its two definitions the section "variant" has
+-- which of its two definitions the section "variant" has; only the second one
+-- reads notes.mark
 CREATE TABLE variant (which int);
 INSERT INTO variant VALUES (1);
 CREATE SEQUENCE ddl_started;
@@ -106,7 +108,7 @@ BEGIN
 			WHEN 1 THEN (SELECT '[' || row_to_json(t) || ']' FROM (
 				SELECT count(*) AS n FROM notes WHERE user_id = $1) t)
 			ELSE (SELECT '[' || row_to_json(t) || ']' FROM (
-				SELECT max(at) AS n FROM events WHERE user_id = $1) t) END || '}'$q$ INTO result USING person;
+				SELECT sum(mark) AS n FROM notes WHERE user_id = $1) t) END || '}'$q$ INTO result USING person;
 	RETURN result;
 END $$;
 
@@ -187,6 +189,8 @@ sub change
 		8 => "INSERT INTO notes (user_id, body) VALUES (u($n), " . text() . ")",
 		2 => "INSERT INTO notes (user_id, parent, body) SELECT u($n), id, " . text() . " FROM notes WHERE id = " . a_note($n),
 		8 => "UPDATE notes SET body = " . text() . " WHERE id = " . a_note($n),
+		6 => "UPDATE notes SET mark = mark + 1 WHERE id = " . a_note($n),
+		1 => "UPDATE notes SET mark = mark + 10",
 		7 => "DELETE FROM notes WHERE id = " . a_note($n),
 		5 => "UPDATE notes SET user_id = u($m) WHERE id = " . a_note($n),
 		1 => "UPDATE notes SET user_id = NULL WHERE id = " . a_note($n),
@@ -313,7 +317,7 @@ sub redefine
 {
 	return in_one('UPDATE variant SET which = 3 - which',
 		q{SELECT clarify_cache.drop_section('variant')},
-		q{SELECT clarify_cache.add_section('variant', CASE which WHEN 1 THEN 'SELECT count(*) AS n FROM notes WHERE user_id = $1' ELSE 'SELECT max(at) AS n FROM events WHERE user_id = $1' END) FROM variant});
+		q{SELECT clarify_cache.add_section('variant', CASE which WHEN 1 THEN 'SELECT count(*) AS n FROM notes WHERE user_id = $1' ELSE 'SELECT sum(mark) AS n FROM notes WHERE user_id = $1' END) FROM variant});
 }
 
 # Changes made while a trigger is off, and how it comes on again.

@@ -54,8 +54,9 @@ for my $case (
 	# its trigger counts in the session
 	[ "INSERT INTO clarify_messages (session_id, role, content) SELECT id, 'user', 'x' FROM clarify_sessions WHERE user_id = $one LIMIT 1",
 		'user dreams patterns reflections', $all ],
-	# its trigger counts in the dream
-	[ "DELETE FROM reflections WHERE user_id = $one", 'user patterns sessions', $all ],
+	# its trigger counts in the dream, in a column that no section reads
+	[ "DELETE FROM reflections WHERE user_id = $one", 'user dreams patterns sessions', $all ],
+	[ "UPDATE users SET last_sign_in_at = now() WHERE id = $one", $all, $all ],
 	[ "UPDATE dreams SET user_id = $two WHERE id = (SELECT id FROM dreams WHERE user_id = $one LIMIT 1)",
 		('user patterns sessions reflections') x 2 ],
 	# all that the transaction did, together

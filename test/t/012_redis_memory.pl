@@ -38,7 +38,7 @@ BEGIN
 	FOR i IN 1 .. times LOOP
 		PERFORM clarify_context(md5('user ' || 1 + i % 25)::uuid);
 		IF i % change_every = 0 THEN
-			UPDATE users SET name = name WHERE id = md5('user ' || 1 + i % 7)::uuid;
+			UPDATE users SET name = 'name ' || i WHERE id = md5('user ' || 1 + i % 7)::uuid;
 		END IF;
 		IF i % 100 = 0 THEN
 			BEGIN

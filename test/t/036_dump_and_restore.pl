@@ -57,6 +57,8 @@ sub database
 }
 sub change { $node->safe_psql($_[0], "UPDATE users SET name = '$_[1]' WHERE id = '$user'"); }
 
+my $watched = 'SELECT table_id, key_column, columns FROM clarify_cache.attached_table ORDER BY table_id::text';
+
 # From a restore on, what any restored database must do.
 sub is_restored
 {
@@ -66,6 +68,7 @@ sub is_restored
 		"SELECT count(*), count(*) FILTER (WHERE NOT cacheable AND reason LIKE '%repair()%') FROM clarify_cache.sections"),
 		'6|6', "$what: and the sections say why");
 	$node->safe_psql($db, 'SELECT clarify_cache.repair()');
+	is($node->safe_psql($db, $watched), $node->safe_psql('postgres', $watched), "$what: the same columns are watched");
 	is_look($node, $user, SIX_BUILT, "$what: repaired, filled; nothing of another database served", $db);
 	is_look($node, $user, SIX_HIT, "$what: then served", $db);
 	change($db, "restored: $what");

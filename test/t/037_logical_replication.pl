@@ -93,6 +93,18 @@ for my $change (
 	no_foreign_tokens($what);
 }
 
+# What no section reads
+look($publisher, $user);
+on_publisher("UPDATE users SET last_sign_in_at = now(), email = email || '.org' WHERE id = '$user'");
+is_look($publisher, $user, HIT, 'unread columns: the publisher goes on serving');
+catch_up();
+is(on_subscriber("SELECT email FROM users WHERE id = '$user'"), on_publisher("SELECT email FROM users WHERE id = '$user'"),
+	'unread columns: applied');
+is_look($subscriber, $user, HIT, 'unread columns: the subscriber goes on serving');
+on_publisher("UPDATE users SET last_sign_in_at = now(), name = 'beside' WHERE id = '$user'");
+catch_up();
+is_look($subscriber, $user, $one_built, 'one that a section reads beside one that none does: applied, it is seen');
+
 # The chat turn: the trigger that updates the session does not fire in the apply
 # worker, its row comes from the publisher.
 on_publisher("INSERT INTO clarify_messages (session_id, role, content, created_at)

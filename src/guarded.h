@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * guarded.h
+ *	  Trying something that may raise, and leaving no trace of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_GUARDED_H
+#define CLARIFY_GUARDED_H
+
+#include "compat.h"
+
+/*
+ * Call function(arg) in a subtransaction that is rolled back in any case, so
+ * that no lock it takes, nor setting it pins, outlives it.  What it pallocs in
+ * the current context does.  Returns NULL, or the error it raised, palloc'd.
+ *
+ * What says nothing about the matter itself (a cancel, no memory, a lock not
+ * had in time, a deadlock) is raised on.
+ */
+extern ErrorData *RunGuarded(void (*function) (void *arg), void *arg);
+
+#endif							/* CLARIFY_GUARDED_H */
