@@ -1,6 +1,7 @@
 # A real prometheus-postgres-exporter with monitoring/queries.yaml and a role that
 # nothing was granted to: each number of the views is in its /metrics, and no other;
-# whatever state the cache, Redis and the tables are in, the scrape is well.
+# whatever state the cache, Redis and the tables are in, the scrape is well.  And
+# monitoring/grafana.json asks for metrics and labels that are there, and for all of them.
 
 use strict;
 use warnings;
@@ -235,12 +236,13 @@ is($metrics->value(@notes), 'NaN', 'a schema without USAGE: who knows');
 $node->safe_psql('postgres', 'GRANT USAGE ON SCHEMA hidden TO prometheus');
 is(is_shown('a schema with USAGE')->value(@notes), 1, 'a schema with USAGE: cacheable');
 
-# The query file and the metrics are about the same.
+# The query file, the metrics and the dashboard are about the same.
 
 my %declared = query_file_metrics();
 is_deeply($metrics->types('clarify_cache_'), \%declared, 'each column of the query file is a metric of its type');
 is_deeply([ grep { (/_total$/ ? 1 : 0) != ($declared{$_} eq 'counter' ? 1 : 0) } keys %declared ],
 	[], 'counters, and only they, end in _total');
+check_dashboard($metrics, \%declared);
 
 # Another database, for whose sections no counters are left.
 
@@ -297,4 +299,94 @@ sub query_file_metrics
 		$metrics{"${namespace}_$column"} = $type{$1};
 	}
 	return %metrics;
+}
+
+# Everything in the dashboard that is a PromQL expression: of each panel's
+# targets, and of the variables.
+sub check_dashboard
+{
+	my ($metrics, $declared) = @_;
+	my $dashboard = eval { decode_json(slurp_file(monitoring_file('grafana.json'))) };
+	ok($dashboard, 'the dashboard is JSON') or return diag $@;
+	my @panels = map { ($_, @{ $_->{panels} // [] }) } @{ $dashboard->{panels} };
+	my (%ids, %used, @faults);
+
+	$ids{ $_->{id} }++ for @panels;
+	is_deeply([ grep { $ids{$_} > 1 } keys %ids ], [], 'ids of panels are unique');
+	push @faults, overlaps(@{ $dashboard->{panels} });
+	for my $panel (grep { $_->{type} ne 'row' } @panels)
+	{
+		my @missing = grep { !length($panel->{$_} // '') } qw(title description);
+		push @missing, 'unit' unless $panel->{fieldConfig}{defaults}{unit};
+		push @missing, 'targets' unless @{ $panel->{targets} };
+		push @faults, map { "panel $panel->{id} has no $_" } @missing;
+		for my $target (@{ $panel->{targets} })
+		{
+			my ($used, @wrong) = check_expression($metrics, $target->{expr}, $target->{legendFormat});
+			$used{$_} = 1 for @$used;
+			push @faults, map { "$panel->{title}: $_" } @wrong;
+		}
+	}
+	for my $variable (grep { $_->{type} eq 'query' } @{ $dashboard->{templating}{list} })
+	{
+		my ($expression, $label) = $variable->{query}{query} =~ /^label_values\((.*), (\w+)\)$/;
+		my ($used, @wrong) = check_expression($metrics, $expression, "{{$label}}");
+		push @faults, map { "variable $variable->{name}: $_" } @wrong;
+	}
+	is_deeply(\@faults, [], 'panels are complete, their metrics and labels exist');
+	is_deeply([ grep { !$used{$_} } sort keys %$declared ], [], 'each metric of the query file is in a panel');
+}
+
+sub overlaps
+{
+	my (@panels) = @_;
+	my (%taken, @faults);
+	for my $panel (@panels)
+	{
+		my ($x, $y, $w, $h) = @{ $panel->{gridPos} }{qw(x y w h)};
+		push @faults, "panel $panel->{id} is too wide" if $x + $w > 24;
+		for my $place (map { my $c = $_; map { "$c $_" } $y .. $y + $h - 1 } $x .. $x + $w - 1)
+		{
+			push @faults, "panel $panel->{id} is over panel $taken{$place}" if $taken{$place};
+			$taken{$place} //= $panel->{id};
+		}
+	}
+	return @faults;
+}
+
+# The metrics of an expression, histograms by the names they are declared under,
+# and what is wrong with it.
+sub check_expression
+{
+	my ($metrics, $expression, $legend) = @_;
+	my $rest = $expression =~ s/"(?:[^"\\]|\\.)*"/""/gr;
+	my (@used, @faults, %labels, %by);    # labels of each metric; and of by (...)
+
+	while ($rest =~ s/\b(\w+)\s*\{([^{}]*)\}/ /)
+	{
+		my ($name, $matchers) = ($1, $2);
+		my %of_metric = (%{ $metrics->labels($name) // {} }, instance => 1);    # Prometheus adds it
+		push @faults, "no metric $name" unless $metrics->labels($name);
+		push @faults, map { "$name has no label $_" } grep { !$of_metric{$_} } $matchers =~ /(\w+)\s*[=!]/g;
+		$labels{$name} = \%of_metric;
+		push @used, $name =~ s/_(?:bucket|sum|count)$//r if $name =~ /_seconds_/;
+		push @used, $name;
+	}
+	push @faults, 'no metric at all' unless @used;
+	while ($rest =~ s/\bby\s*\(([^()]*)\)/ /)
+	{
+		for my $label (split /\s*,\s*/, $1)
+		{
+			$by{$label} = 1;
+			push @faults, map { "$_ has no label $label" } grep { !$labels{$_}{$label} } keys %labels;
+		}
+	}
+	my %left = $rest =~ /\b(?:sum|max|min|count)\b/ ? %by : map { %$_ } values %labels;
+	push @faults, map { "the legend has $_, the expression has not" }
+	  grep { !$left{$_} } $legend =~ /\{\{(\w+)\}\}/g;
+	$rest =~ s/\[\$__rate_interval\]//g;
+	push @faults, map { "what is $_ in $expression" }
+	  grep { !/^(?:sum|max|min|count|rate|increase|histogram_quantile|clamp_min|vector|or)$/ }
+	  $rest =~ /\b([a-zA-Z_]\w*)\b/g;
+	return (\@used, @faults);
 }
