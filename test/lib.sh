@@ -49,8 +49,8 @@ as_root() {
 
 # Daemons that come with the packages must not start, and the server's package
 # must not create a cluster.  The packages' scripts look the commands for that
-# up in PATH, so put ones in front that do nothing, for this one call.  (Like
-# any installation of redis-server, it will start at the next boot.)
+# up in PATH, so put ones in front that do nothing, for this one call.  (As
+# after any installation of them, daemons will start at the next boot.)
 apt_install() {
 	local idle=$tmp/idle name
 	mkdir "$idle"
@@ -66,8 +66,12 @@ apt_install() {
 		-o DPkg::Path="$idle:/usr/sbin:/usr/bin:/sbin:/bin" "$@" </dev/null
 }
 
+# What one script needs and the others do not: programs that are named as their
+# packages are.
+programs=()
+
 install_packages() {
-	local missing=() major=
+	local missing=() program major=
 
 	command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] || missing+=(gcc libc6-dev)
 	command -v make >/dev/null || missing+=(make)
@@ -77,6 +81,9 @@ install_packages() {
 	command -v redis-server >/dev/null || missing+=(redis-server)
 	command -v prove >/dev/null || missing+=(perl)
 	perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
+	for program in "${programs[@]}"; do
+		command -v "$program" >/dev/null || missing+=("$program")
+	done
 	if ! find_server >/dev/null; then
 		[ -z "${PG_CONFIG:-}" ] ||
 			die "$PG_CONFIG is not of a PostgreSQL server, 15 or later, with headers"
@@ -161,11 +168,11 @@ leave() {
 	fi
 	# Our servers keep their pids in files here, and have their working
 	# directories here, unlike a stranger who got the pid of one that is gone.
-	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' | while read -r file; do
+	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' -o -name '*.exporter.pid' | while read -r file; do
 		pid=$(head -n 1 "$file" 2>/dev/null) || continue
 		works_here "$pid" || continue
 		case $file in
-			*.redis.pid) kill -KILL "$pid" 2>/dev/null ;;
+			*.redis.pid | *.exporter.pid) kill -KILL "$pid" 2>/dev/null ;;
 			*) kill -QUIT "$pid" 2>/dev/null ;;	# an immediate shutdown
 		esac
 		for _ in {1..100}; do

@@ -100,7 +100,8 @@ run_tap() {
 	local log=$tmp/tap.log status=0 ok bad name
 	[ $# = 0 ] || set -- "PROVE_TESTS=$(printf 'test/t/%s.pl ' "${@%.pl}")"
 	CLARIFY_REDIS_SERVER=$(command -v redis-server)
-	export CLARIFY_REDIS_SERVER
+	CLARIFY_POSTGRES_EXPORTER=$(command -v prometheus-postgres-exporter)
+	export CLARIFY_REDIS_SERVER CLARIFY_POSTGRES_EXPORTER
 	installcheck REGRESS= ISOLATION= "$@" PROVE_FLAGS='-j2 --timer' || status=$?
 
 	# The tests' own logs have every result; prove names the files that ended
@@ -121,6 +122,9 @@ suite=${1:-all}
 case $suite in
 	all | regress | isolation | tap) ;;
 	*) die "usage: $0 [regress|isolation|tap [name...]]" ;;
+esac
+case $suite in
+	all | tap) programs=(prometheus-postgres-exporter) ;;
 esac
 enter "$@"
 [ $# = 0 ] || shift
