@@ -15,12 +15,13 @@
  *	   then say whether the section is covered, and its version.
  *	4. Look for entries of just that version, in the local tier, then in Redis.
  *	5. Check privileges, and row-level security once more, with invalidations
- *	   accepted again: an entry may be younger than step 3's look.
+ *	   accepted again: an entry may be younger than step 3's look.  What Redis
+ *	   had goes into the local tier; it was of the caller's version, so it
+ *	   needs no guard.
  *	6. What is missing: if somebody else is building just that, wait a moment
  *	   for it to come into a tier (flight.c), with steps 4 and 5 again.
  *	7. Build what is still missing, all in the one snapshot, and offer it to the
- *	   tiers if the fill guard agrees (build.c).  What Redis had goes into the
- *	   local tier; it was of the caller's version, so it needs no guard.
+ *	   tiers if the fill guard agrees (build.c).
  *
  * Several users are answered together, which takes one exchange with Redis.
  *
@@ -298,6 +299,20 @@ ReadLocal(ContextCall *call, TierItem **items, bool count)
 	return CollectMissing(call, items);
 }
 
+/* Of what Redis was asked for, keep what it had in the local tier. */
+static void
+KeepRedisFinds(TierItem **items, int nitems)
+{
+	int			nfound = 0;
+
+	for (int i = 0; i < nitems; i++)
+	{
+		if (AnswerOf(items[i])->source == SOURCE_REDIS)
+			items[nfound++] = items[i];
+	}
+	LocalTierFill(items, nfound);
+}
+
 /* The same with Redis; `items` are what is missing. */
 static int
 ReadRedis(ContextCall *call, TierItem **items, int nitems, bool count)
@@ -308,6 +323,8 @@ ReadRedis(ContextCall *call, TierItem **items, int nitems, bool count)
 	NoteFinds(call, SOURCE_REDIS, count);
 	CheckFinds(call);
 	CallTimeStage(&call->time, STAGE_REDIS);
+	KeepRedisFinds(items, nitems);
+	CallTimeStage(&call->time, STAGE_FILL);
 	return CollectMissing(call, items);
 }
 
@@ -517,14 +534,7 @@ FillTiers(ContextCall *call, TierItem **items)
 {
 	bool		to_local = LocalTierEnabled();
 	bool		to_redis = call->redis_answered;
-	int			nitems = 0;
-
-	foreach_answer(call, u, s)
-	{
-		if (to_local && call->users[u].answers[s].source == SOURCE_REDIS)
-			items[nitems++] = &call->users[u].answers[s].item;
-	}
-	LocalTierFill(items, nitems);
+	int			nitems;
 
 	if (!to_local && !to_redis)
 		return;
