@@ -126,5 +126,9 @@ is($node->safe_psql('postgres', "SELECT sum(fill_failures) FROM clarify_cache.st
 	'which is no failure to fill');
 $session->close;
 
+# What happened between us and it
+is($node->safe_psql('postgres', 'SELECT commands > 0, connects > 0, errors >= 3, breaker_openings FROM clarify_cache.redis_stats'),
+	't|t|t|1', 'it is counted');
+
 $node->stop;
 done_testing();
