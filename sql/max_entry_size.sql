@@ -26,9 +26,9 @@ SELECT look(u(1), plain => :plain);
 SET clarify_cache.max_entry_size = '1kB';
 SELECT look(u(1), plain => :plain);
 RESET clarify_cache.max_entry_size;
--- at the limit itself: [{"body":"..."}] is 14 bytes around the text
-UPDATE texts SET body = repeat('x', 1024 - 14) WHERE user_id = u(1);
-UPDATE texts SET body = repeat('x', 1025 - 14) WHERE user_id = u(2);
+-- at the limit itself: [{"body":"..."}] is 13 bytes around the text
+UPDATE texts SET body = repeat('x', 1024 - 13) WHERE user_id = u(1);
+UPDATE texts SET body = repeat('x', 1025 - 13) WHERE user_id = u(2);
 SET clarify_cache.max_entry_size = '1kB';
 SELECT look(u(1), plain => :plain), look(u(2), plain => :plain);
 SELECT look(u(1), plain => :plain), look(u(2), plain => :plain);

@@ -68,14 +68,19 @@ CountSource(const ContextCall *call, int section, AnswerSource source)
 	return n;
 }
 
-/* "dreams=local", or for several users "dreams=local:97,build:3". */
+/*
+ * "section.dreams=local", or for several users "section.dreams=local:97,build:3";
+ * no other key has a dot, so none is there twice, whatever sections are called.
+ */
 static void
 AppendSources(StringInfo line, const ContextCall *call, int section)
 {
 	const char *separator = "=";
 	int			bypasses = call->nusers;
 
-	appendStringInfo(line, " %s", call->sections[section].section->name);
+	appendStringInfo(line, " section.%s", call->sections[section].section->name);
+	if (call->nusers == 0)
+		appendStringInfoString(line, "=none");
 	for (int source = SOURCE_LOCAL; source <= SOURCE_BUILD; source++)
 	{
 		int			n = CountSource(call, section, source);

@@ -53,33 +53,61 @@ ReadUserIds(ArrayType *array, UserIds *ids)
 					  &ids->values, &ids->nulls, &ids->n);
 }
 
-/* Keys of ids[from .. to - 1], without the NULLs; returns how many. */
-static int
-MakeKeys(const UserIds *ids, int from, int to, UserKey *keys)
+/*
+ * The users of a batch of ids: each once, however often it comes, lest it be
+ * built as often.
+ */
+typedef struct Batch
 {
-	int			n = 0;
+	UserKey		keys[BATCH_USERS];
+	int			nkeys;
+	int			places[BATCH_USERS];	/* of each id among the keys; not of a NULL */
+} Batch;
 
+static int
+FindKey(const Batch *batch, const UserKey *key)
+{
+	int			i = 0;
+
+	while (i < batch->nkeys &&
+		   (batch->keys[i].hash != key->hash || batch->keys[i].len != key->len ||
+			memcmp(batch->keys[i].bytes, key->bytes, key->len) != 0))
+		i++;
+	return i;
+}
+
+/* Make a batch of ids[from .. to - 1]. */
+static void
+MakeBatch(const UserIds *ids, int from, int to, Batch *batch)
+{
+	batch->nkeys = 0;
 	for (int i = from; i < to; i++)
 	{
-		if (!ids->nulls[i])
-			UserKeyFromDatum(&keys[n++], UUIDOID, ids->values[i]);
+		UserKey		key;
+		int			place;
+
+		if (ids->nulls[i])
+			continue;
+		UserKeyFromDatum(&key, UUIDOID, ids->values[i]);
+		place = FindKey(batch, &key);
+		if (place == batch->nkeys)
+			batch->keys[batch->nkeys++] = key;
+		batch->places[i - from] = place;
 	}
-	return n;
 }
 
 /* Rows for ids[from .. to - 1], in their order. */
 static void
-PutContexts(ReturnSetInfo *rsinfo, const UserIds *ids, int from, int to, ContextCall *call)
+PutContexts(ReturnSetInfo *rsinfo, const UserIds *ids, int from, int to,
+			const Batch *batch, ContextCall *call)
 {
-	int			n = 0;
-
 	for (int i = from; i < to; i++)
 	{
 		Datum		values[2] = {ids->values[i]};
 		bool		nulls[2] = {ids->nulls[i], ids->nulls[i]};
 
 		if (!ids->nulls[i])
-			values[1] = PointerGetDatum(ContextAssemble(call, n++, NULL));
+			values[1] = PointerGetDatum(ContextAssemble(call, batch->places[i - from], NULL));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }
@@ -113,13 +141,14 @@ AnswerInBatches(const UserIds *ids, ReturnSetInfo *rsinfo)
 	for (int from = 0; from < ids->n; from += BATCH_USERS)
 	{
 		int			to = Min(ids->n, from + BATCH_USERS);
-		UserKey		keys[BATCH_USERS];
+		Batch		batch;
 		ContextCall call;
 
 		CHECK_FOR_INTERRUPTS();
-		ContextBegin(&call, keys, MakeKeys(ids, from, to, keys));
+		MakeBatch(ids, from, to, &batch);
+		ContextBegin(&call, batch.keys, batch.nkeys);
 		if (rsinfo != NULL)
-			PutContexts(rsinfo, ids, from, to, &call);
+			PutContexts(rsinfo, ids, from, to, &batch, &call);
 		filled += CountFilled(&call);
 		ContextEnd(&call);
 		MemoryContextReset(batch_context);

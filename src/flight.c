@@ -44,6 +44,7 @@ FlightInit(Flight *flight, uint64 what)
 						 LOCKTAG_KIND);
 	flight->started_at = MonotonicMicros();
 	flight->waits = 0;
+	flight->unled = 0;
 	flight->leading = false;
 }
 
@@ -69,6 +70,20 @@ Nap(int64 us)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Does anybody lead? */
+static bool
+IsLed(const Flight *flight)
+{
+	int			nholders;
+
+	(void) GetLockConflicts(&flight->tag, ExclusiveLock, &nholders);
+	return nholders > 0;
+}
+
+/*
+ * A lock that nobody has and that is still not to be had, twice, means that the
+ * lock table is full.
+ */
 FlightTurn
 FlightTry(Flight *flight)
 {
@@ -77,7 +92,8 @@ FlightTry(Flight *flight)
 		flight->leading = true;
 		return FLIGHT_LEAD;
 	}
-	if (MonotonicMicros() - flight->started_at >= MAX_WAIT_US)
+	flight->unled = IsLed(flight) ? 0 : flight->unled + 1;
+	if (flight->unled > 1 || MonotonicMicros() - flight->started_at >= MAX_WAIT_US)
 		return FLIGHT_ALONE;
 	Nap(Min(MAX_NAP_US, (int64) FIRST_NAP_US << Min(flight->waits, 10)));
 	flight->waits++;

@@ -24,6 +24,7 @@ typedef struct Flight
 	LOCKTAG		tag;
 	int64		started_at;		/* MonotonicMicros() */
 	int			waits;			/* turns that were FLIGHT_WAIT */
+	int			unled;			/* tries in a row at which nobody led */
 	bool		leading;
 } Flight;
 

@@ -213,7 +213,8 @@ CountFills(ContextCall *call, bool to_redis)
 		Section    *section = call->sections[s].section;
 		Answer	   *answer = &call->users[u].answers[s];
 
-		if (answer->source != SOURCE_BUILD || answer->item.header.expires_at == 0)
+		if (answer->source != SOURCE_BUILD || answer->bypass != BYPASS_NONE ||
+			answer->item.header.expires_at == 0)
 			continue;
 		if (answer->filled)
 			StatsCount(section->stats_slot, STATS_FILLS);

@@ -135,7 +135,7 @@ clarify_calls(PG_FUNCTION_ARGS)
 	uint64		calls = 0;
 
 	if (slot == STATS_NO_SLOT)
-		memset(nulls, true, CALL_STATS_COLUMNS - 1);
+		memset(nulls, true, CALL_STATS_COLUMNS);
 	for (int i = 0; i < STATS_NUM_LATENCIES && slot != STATS_NO_SLOT; i++)
 	{
 		calls += StatsRead(slot, STATS_LATENCIES + i);
@@ -152,8 +152,8 @@ clarify_calls(PG_FUNCTION_ARGS)
 													sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		values[4] = PointerGetDatum(construct_array(counts, STATS_NUM_LATENCIES - 1, INT8OID,
 													sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[5] = TimestampTzGetDatum(StatsResetAt(slot));
 	}
-	values[5] = TimestampTzGetDatum(StatsResetAt());
 	PG_RETURN_DATUM(FormRow(fcinfo, values, nulls));
 }
 

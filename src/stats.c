@@ -28,9 +28,10 @@ ZeroCounters(pg_atomic_uint64 *counters, int n)
 void
 StatsInit(StatsTable *stats)
 {
+	uint64		now = (uint64) GetCurrentTimestamp();
+
 	SpinLockInit(&stats->mutex);
 	pg_atomic_init_u32(&stats->nused, 0);
-	pg_atomic_init_u64(&stats->reset_at, (uint64) GetCurrentTimestamp());
 	for (int i = 0; i < REDIS_NUM_COUNTERS; i++)
 		pg_atomic_init_u64(&stats->redis[i], 0);
 
@@ -40,6 +41,7 @@ StatsInit(StatsTable *stats)
 
 		slot->database = InvalidOid;
 		memset(&slot->section, 0, sizeof(slot->section));
+		pg_atomic_init_u64(&slot->reset_at, now);
 		for (int c = 0; c < STATS_NUM_COUNTERS; c++)
 			pg_atomic_init_u64(&slot->counters[c], 0);
 	}
@@ -152,24 +154,31 @@ StatsReadRedis(RedisCounter counter)
 }
 
 TimestampTz
-StatsResetAt(void)
+StatsResetAt(int slot)
 {
-	return (TimestampTz) pg_atomic_read_u64(&Shared()->stats.reset_at);
+	Assert(slot != STATS_NO_SLOT);
+	return (TimestampTz) pg_atomic_read_u64(&Shared()->stats.slots[slot].reset_at);
 }
 
 void
 StatsReset(void)
 {
 	StatsTable *stats = &Shared()->stats;
-	int			nused = (int) pg_atomic_read_u32(&stats->nused);
+	int			nused;
 
+	/* Claimed by now, if it can be, so that it says when this was. */
+	(void) StatsCallsSlot();
+	nused = (int) pg_atomic_read_u32(&stats->nused);
 	pg_read_barrier();
 	for (int i = 0; i < nused; i++)
 	{
-		if (stats->slots[i].database == MyDatabaseId)
-			ZeroCounters(stats->slots[i].counters, STATS_NUM_COUNTERS);
+		StatsSlotData *slot = &stats->slots[i];
+
+		if (slot->database != MyDatabaseId)
+			continue;
+		ZeroCounters(slot->counters, STATS_NUM_COUNTERS);
+		pg_atomic_write_u64(&slot->reset_at, (uint64) GetCurrentTimestamp());
 	}
 	ZeroCounters(stats->redis, REDIS_NUM_COUNTERS);
 	pg_atomic_write_u64(&Shared()->breaker.openings, 0);
-	pg_atomic_write_u64(&stats->reset_at, (uint64) GetCurrentTimestamp());
 }

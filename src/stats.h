@@ -61,6 +61,7 @@ typedef struct StatsSlotData
 {
 	Oid			database;		/* InvalidOid: free */
 	NameData	section;
+	pg_atomic_uint64 reset_at;	/* TimestampTz: when its counters began */
 	pg_atomic_uint64 counters[STATS_NUM_COUNTERS];
 } StatsSlotData;
 
@@ -79,7 +80,6 @@ typedef struct StatsTable
 {
 	slock_t		mutex;			/* guards the claiming of slots */
 	pg_atomic_uint32 nused;		/* slots below it are complete, for ever */
-	pg_atomic_uint64 reset_at;	/* TimestampTz */
 	pg_atomic_uint64 redis[REDIS_NUM_COUNTERS];
 	StatsSlotData slots[STATS_MAX_SLOTS];
 } StatsTable;
@@ -112,7 +112,7 @@ extern void StatsCountRedis(RedisCounter counter, int n);
 /* For people. */
 extern uint64 StatsRead(int slot, StatsCounter counter);
 extern uint64 StatsReadRedis(RedisCounter counter);
-extern TimestampTz StatsResetAt(void);
+extern TimestampTz StatsResetAt(int slot);
 
 /* Start again from zero: this database's slots, and Redis's counters. */
 extern void StatsReset(void);

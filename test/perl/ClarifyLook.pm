@@ -24,7 +24,7 @@ use IPC::Run ();
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(load_look look is_look open_session lines HIT BUILT BYPASSED);
+our @EXPORT = qw(load_look look is_look served is_served open_session lines HIT BUILT BYPASSED);
 
 # Clarify's context has five sections.
 use constant HIT => 'exact: 5 hits, 0 built, 0 bypassed, 0 filled';
@@ -38,7 +38,7 @@ use constant BYPASSED => 'exact: 0 hits, 5 built, 5 bypassed, 0 filled';
 The function look(person): calls clarify_context() and plain_context() in one
 statement, and says whether they agree and where the sections came from.  A last
 call makes sure that Redis has what was sent, before another session looks.
-It needs the extension on its search_path.
+It needs the extension on its search_path.  And served(person), below.
 
 =cut
 
@@ -67,6 +67,26 @@ sub load_look
 						  after.hits - before.hits, after.builds - before.builds,
 						  after.bypasses - before.bypasses, after.fills - before.fills);
 		END $$;
+		CREATE FUNCTION served_counters(OUT local int, OUT redis int, OUT builds int, OUT corrupt int)
+		LANGUAGE sql AS $$
+			SELECT sum(local_hits), sum(redis_hits), sum(s.builds), sum(corrupt_entries)
+			FROM clarify_cache.stats s
+		$$;
+		CREATE FUNCTION served(person uuid) RETURNS text LANGUAGE plpgsql AS $$
+		DECLARE
+			before record;
+			after record;
+			exact bool;
+		BEGIN
+			SELECT * INTO before FROM served_counters();
+			SELECT clarify_context(person)::text IS NOT DISTINCT FROM plain_context(person) INTO exact;
+			SELECT * INTO after FROM served_counters();
+			RETURN format('%s: %s local, %s redis, %s built',
+						  CASE WHEN exact THEN 'exact' ELSE 'WRONG' END, after.local - before.local,
+						  after.redis - before.redis, after.builds - before.builds)
+				|| CASE WHEN after.corrupt > before.corrupt
+					THEN format(', %s corrupt', after.corrupt - before.corrupt) ELSE '' END;
+		END $$;
 	});
 }
 
@@ -93,10 +113,30 @@ sub is_look
 	return is(look($node, $user, $db), $wanted, $name);
 }
 
+=item served(node, user, db = 'postgres'), is_served(node, user, wanted, test name, db = 'postgres')
+
+The same of one call only, by tier: "exact: 0 local, 5 redis, 0 built", and
+how many entries were not ours, if any.
+
+=cut
+
+sub served
+{
+	my ($node, $user, $db) = @_;
+	return $node->safe_psql($db // 'postgres', "SELECT served('$user')");
+}
+
+sub is_served
+{
+	my ($node, $user, $wanted, $name, $db) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is(served($node, $user, $db), $wanted, $name);
+}
+
 =item open_session(node, db = 'postgres')
 
 A psql that stays.  Its query(sql) returns what psql prints, errors included;
-look(user) is as above; send(sql) does not wait for the answer, which the next
+look(user) and served(user) are as above; send(sql) does not wait for the answer, which the next
 query() returns with its own; close() ends it.
 
 =cut
@@ -144,6 +184,7 @@ sub query
 }
 
 sub look { my ($self, $user) = @_; return $self->query("SELECT look('$user')"); }
+sub served { my ($self, $user) = @_; return $self->query("SELECT served('$user')"); }
 
 sub close
 {
