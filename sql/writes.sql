@@ -120,9 +120,8 @@ UPDATE notes SET body = 'in a savepoint' WHERE user_id = u(1);
 SELECT looked(u(1));
 ROLLBACK TO a;
 SELECT looked(u(1));
--- (Redis is not told: it would remove both sections of both users.)
 INSERT INTO owners VALUES (200, u(2));
-SET LOCAL clarify_cache.enabled = off;
+SET LOCAL clarify_cache.enabled = off;	-- no UNLINK, of users and sections each with each
 COMMIT;
 SELECT looked_all();
 SELECT looked_all();
@@ -258,9 +257,9 @@ SELECT looked_all();
 -- the whole table and single users in one transaction; two tables
 BEGIN;
 UPDATE notes SET body = 'one user' WHERE id = 1011;
-UPDATE notes SET body = 'four users' WHERE id BETWEEN 1011 AND 1014;
+UPDATE notes SET body = 'four others' WHERE id BETWEEN 1011 AND 1014;
 UPDATE notes SET body = 'one more' WHERE user_id = u(1);
-UPDATE owners SET id = id WHERE user_id = u(3);
+INSERT INTO owners VALUES (300, u(3));
 COMMIT;
 SELECT looked_all();
 SELECT looked_all();
