@@ -109,6 +109,10 @@ PutContexts(ReturnSetInfo *rsinfo, const UserIds *ids, int from, int to,
 		if (!ids->nulls[i])
 			values[1] = PointerGetDatum(ContextAssemble(call, batch->places[i - from], NULL));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+
+		/* The next one is to have the same memory, not fresh pages. */
+		if (!nulls[1])
+			pfree(DatumGetPointer(values[1]));
 	}
 }
 
