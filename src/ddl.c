@@ -36,7 +36,10 @@
  *
  * DETACH PARTITION CONCURRENTLY commits in its middle, and from then on new
  * snapshots lack the partition; its hole is inserted at ddl_command_start, to
- * be committed by its first transaction, and stays if it is cancelled.
+ * be committed by its first transaction, and stays if it is cancelled.  The
+ * command's own lock on the parent is taken before, so that attach() has either
+ * committed and is seen, or comes after that transaction, and that the name
+ * means the same table to the command.
  *
  * A table without a coverage row, as after a restore, has nothing to lose.
  *
@@ -56,6 +59,7 @@
 #include "change.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
+#include "commands/tablecmds.h"
 #include "ext_tables.h"
 #include "table_shape.h"
 #include "utils/syscache.h"
@@ -85,11 +89,12 @@ InsertHole(Oid table_id)
 }
 
 /*
- * The table to or from which an ALTER TABLE attaches or detaches a partition;
- * InvalidOid if it does not.
+ * The table to or from which an ALTER TABLE attaches or detaches a partition,
+ * or from which it detaches one concurrently, if only that is of interest;
+ * InvalidOid if it does not.  Locks the table in lockmode, as its owner only.
  */
 static Oid
-PartitionedByCommand(Node *parsetree, bool concurrently_only)
+PartitionedByCommand(Node *parsetree, bool concurrently_only, LOCKMODE lockmode)
 {
 	AlterTableStmt *stmt = (AlterTableStmt *) parsetree;
 	bool		partitioning = false;
@@ -106,14 +111,16 @@ PartitionedByCommand(Node *parsetree, bool concurrently_only)
 		else if (cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartitionFinalize)
 			partitioning |= !concurrently_only;
 	}
-	return partitioning ? RangeVarGetRelid(stmt->relation, NoLock, true) : InvalidOid;
+	return !partitioning ? InvalidOid :
+		RangeVarGetRelidExtended(stmt->relation, lockmode, RVR_MISSING_OK,
+								 lockmode == NoLock ? NULL : RangeVarCallbackOwnsRelation, NULL);
 }
 
 /* Has the command changed the tree below root while readers could run? */
 static bool
 PartitionedUnderReaders(Node *parsetree, Oid root)
 {
-	Oid			parent = PartitionedByCommand(parsetree, false);
+	Oid			parent = PartitionedByCommand(parsetree, false, NoLock);
 
 	return OidIsValid(parent) && PartitionRootById(parent) == root &&
 		!HoldsRelation(parent, AccessExclusiveLock);
@@ -222,7 +229,7 @@ clarify_on_ddl_command_start(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	ChangeMarkAll();
-	parent = PartitionedByCommand(trigdata->parsetree, true);
+	parent = PartitionedByCommand(trigdata->parsetree, true, ShareUpdateExclusiveLock);
 	if (OidIsValid(parent) && ExtTablesGet() != NULL)
 	{
 		Oid			root = PartitionRootById(parent);
