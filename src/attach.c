@@ -413,6 +413,31 @@ CoverAsOwner(const AttachedTable *table)
 	SetUserIdAndSecContext(caller, security_context);
 }
 
+static int
+CompareTables(const ListCell *a, const ListCell *b)
+{
+	Oid			left = ((const ReadColumns *) lfirst(a))->table_id;
+	Oid			right = ((const ReadColumns *) lfirst(b))->table_id;
+
+	return left < right ? -1 : left > right;
+}
+
+void
+LockToWatch(List *reads)
+{
+	ListCell   *lc;
+
+	list_sort(reads, CompareTables);
+	foreach(lc, reads)
+	{
+		const ReadColumns *read = lfirst(lc);
+		AttachedTable *table = FindAttached(read->table_id);
+
+		if (table != NULL && !ColumnsAreWatched(table, read))
+			LockTree(read->table_id, ShareRowExclusiveLock);
+	}
+}
+
 void
 WatchColumns(List *reads)
 {

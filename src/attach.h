@@ -27,6 +27,14 @@ extern void PutMarkTrigger(Oid relid, bool lenient);
 extern void LockDefinitions(void);
 
 /*
+ * Lock the attached tables that WatchColumns will have to change, in
+ * ShareRowExclusiveLock and in the order of their Oids.  To be called before
+ * anything else locks them in this transaction: a lock that grows can deadlock
+ * with a writer.
+ */
+extern void LockToWatch(List *reads);
+
+/*
  * See to it that the changes of all columns that a section reads (a list of
  * ReadColumns) are watched.  A table of which that is not so is covered anew,
  * under ShareRowExclusiveLock on its partition tree; one that can't be is

@@ -155,7 +155,7 @@ ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, Datum *values)
 
 	PinSetting("search_path", state->search_path);
 	SPI_cursor_fetch(portal, true, 1);
-	PinSearchPath();
+	PinSettingsAgain();
 	SPI_cursor_close(portal);
 }
 
@@ -169,6 +169,25 @@ Execute(SPIPlanPtr plan, Datum *values)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 }
 
+/*
+ * The same check for a section that was not analyzed.  A plan that depends on
+ * row-level security is made anew for another role, and its names are looked up
+ * as that role; what reads a view also reads what the query does not name.
+ */
+static void
+RequireUsageOfPlan(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = PlanSource(plan);
+	List	   *namespaces = NIL;
+	ListCell   *lc;
+
+	if (!source->is_valid || source->dependsOnRLS || ReadsKind(plan, RELKIND_VIEW))
+		return;
+	foreach(lc, source->relationOids)
+		namespaces = list_append_unique_oid(namespaces, get_rel_namespace(lfirst_oid(lc)));
+	RequireSchemaUsage(namespaces);
+}
+
 char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
 {
@@ -176,9 +195,11 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 	SPIPlanPtr	plan;
 	char	   *payload;
 
-	if (section->analyzed)
-		RequireSchemaUsage(section);
 	plan = SectionPlan(section);
+	if (section->analyzed)
+		RequireSchemaUsage(section->namespaces);
+	else
+		RequireUsageOfPlan(plan);
 	if (RunsForeignCode(plan))
 		ExecuteAsCaller(state, plan, values);
 	else

@@ -52,12 +52,14 @@
  * Triggers fire, or don't, by the catalogs as of now.  So a transaction whose
  * snapshot is older may have written with our triggers off, and sees its own
  * rows, but not the hole that says so.  What was written keeps the table locked,
- * and so the hole, or another coverage, in every snapshot taken now.
+ * and so the hole, or another coverage, in every snapshot taken now.  It may be
+ * at READ COMMITTED, too: the queries that rules make of a statement share a
+ * snapshot, and see what those before them wrote.
  */
 static bool
 MayHaveWrittenUnseen(void)
 {
-	return IsolationUsesXactSnapshot() && TransactionIdIsValid(GetTopTransactionIdIfAny());
+	return TransactionIdIsValid(GetTopTransactionIdIfAny());
 }
 
 static void
@@ -180,6 +182,8 @@ MakeAnswer(const SectionCall *section, const UserCall *user, Answer *answer)
 static void
 JudgeSections(ContextCall *call)
 {
+	call->role = GetUserId();
+	call->privilege_changes = PrivilegeChanges();
 	for (int s = 0; s < call->nsections; s++)
 		call->sections[s].bypass = JudgeSection(call, &call->sections[s]);
 	for (int u = 0; u < call->nusers; u++)

@@ -64,6 +64,8 @@ typedef struct ContextCall
 	int			nsections;
 	UserCall   *users;
 	int			nusers;
+	Oid			role;			/* as whom the sections were judged, */
+	uint64		privilege_changes;	/* and as of when; see privilege.h */
 	bool		redis_answered;
 	CallTime	time;
 } ContextCall;

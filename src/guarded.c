@@ -20,13 +20,22 @@ EndGuard(MemoryContext context, ResourceOwner owner)
 	CurrentResourceOwner = owner;
 }
 
+/* Says it something about the moment and not about what was tried? */
 static bool
 IsOfTheMoment(int sqlstate)
 {
-	return sqlstate == ERRCODE_QUERY_CANCELED ||
-		sqlstate == ERRCODE_OUT_OF_MEMORY ||
-		sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
-		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED;
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:	/* class 40 */
+		case ERRCODE_INSUFFICIENT_RESOURCES:	/* 53 */
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:	/* 54 */
+		case ERRCODE_OPERATOR_INTERVENTION: /* 57 */
+		case ERRCODE_SYSTEM_ERROR:	/* 58 */
+		case ERRCODE_INTERNAL_ERROR:	/* XX */
+			return true;
+		default:
+			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
 }
 
 ErrorData *

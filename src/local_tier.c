@@ -22,8 +22,8 @@
  * Eviction is a queue with second chances, which is CLOCK: the oldest entry
  * goes unless it was hit since it came or was last spared.  No more than
  * MAX_SPARED are spared for one eviction, and no entry is larger than
- * 1/MAX_ENTRY_SHARE of a partition, so the work of an operation is bounded
- * however full the tier is.  Evicting is the only clean-up: an entry that has
+ * MAX_ENTRY_BYTES or 1/MAX_ENTRY_SHARE of a partition, so the work of an operation
+ * is bounded however full the tier is.  Evicting is the only clean-up: an entry that has
  * expired or is of another version just lies there until its successor or
  * another entry takes its place.
  *
@@ -56,6 +56,7 @@
 #define BLOCKS_PER_BUCKET 4
 
 #define MAX_ENTRY_SHARE 4
+#define MAX_ENTRY_BYTES ((Size) 4 * 1024 * 1024)
 #define MAX_SPARED 16
 
 /* Blocks of a partition are numbered from 1. */
@@ -225,11 +226,13 @@ LocalTierUseShmem(void *memory, LWLockPadded *locks, bool initialize)
 static void
 MakePrivate(void)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
-												  "clarify_cache local tier",
-												  ALLOCSET_SMALL_SIZES);
-	LocalTier  *memory = MemoryContextAlloc(context, LOCAL_TIER_PRIVATE_BYTES);
+	static MemoryContext context = NULL;
+	LocalTier  *memory;
 
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "clarify_cache local tier",
+										ALLOCSET_SMALL_SIZES);
+	memory = MemoryContextAlloc(context, LOCAL_TIER_PRIVATE_BYTES);
 	Initialize(memory, LOCAL_TIER_PRIVATE_BYTES);
 	tier = memory;
 }
@@ -570,7 +573,7 @@ IsAcceptable(const TierItem *item, TimestampTz now)
 
 	return item->header.expires_at > now &&
 		name_len < NAMEDATALEN &&
-		item->payload_len <= (Size) setting_max_entry_size * 1024 &&
+		item->payload_len <= Min((Size) setting_max_entry_size * 1024, MAX_ENTRY_BYTES) &&
 		BlocksFor(name_len, item->payload_len) <= tier->nblocks / MAX_ENTRY_SHARE;
 }
 

@@ -17,9 +17,11 @@
 #include "flight.h"
 #include "local_tier.h"
 #include "miss.h"
+#include "privilege.h"
 #include "redis_tier.h"
 #include "settings.h"
 #include "stats.h"
+#include "utils/inval.h"
 #include "utils/timestamp.h"
 
 /*----------
@@ -29,15 +31,18 @@
 
 /*
  * Is it worth leading or waiting?  Not for what no tier takes, nor if what is
- * built here may not be kept.
+ * built here may not be kept: of a transaction older than the ttl, or of a
+ * snapshot that lies before a change of the table as a whole.
  */
 static bool
 WantsFlight(const ContextCall *call)
 {
-	TimestampTz age = GetCurrentTimestamp() - GetCurrentTransactionStartTimestamp();
+	VersionRows now = {0};
 
 	if (call->nusers != 1 || IsInParallelMode() ||
 		!(call->redis_answered || (setting_is_preloaded && LocalTierEnabled())))
+		return false;
+	if (IsolationUsesXactSnapshot() && !BuildGuardRows(&now))
 		return false;
 	for (int s = 0; s < call->nsections; s++)
 	{
@@ -45,7 +50,9 @@ WantsFlight(const ContextCall *call)
 		const Answer *answer = &call->users[0].answers[s];
 
 		if (answer->bypass == BYPASS_NONE && answer->item.payload == NULL &&
-			!section->not_kept && age < section->ttl_us)
+			!section->not_kept &&
+			BuildMayFill(section, &call->tables,
+						 IsolationUsesXactSnapshot() ? &now : &call->tables))
 			return true;
 	}
 	return false;
@@ -95,8 +102,9 @@ JoinFlight(ContextCall *call, Flight *flight, TierItem **items, int nitems)
  *----------
  */
 
+/* Build what is missing and bypassed, or what is missing and not. */
 static void
-BuildMissing(ContextCall *call)
+BuildMissing(ContextCall *call, bool bypassed)
 {
 	BuildState	state;
 	bool		begun = false;
@@ -107,7 +115,7 @@ BuildMissing(ContextCall *call)
 		Answer	   *answer = &call->users[u].answers[s];
 		int64		start;
 
-		if (answer->item.payload != NULL)
+		if (answer->item.payload != NULL || (answer->bypass != BYPASS_NONE) != bypassed)
 			continue;
 		if (!begun)
 			BuildBegin(&state);
@@ -154,6 +162,18 @@ ExpiryOf(const Section *section)
 }
 
 /*
+ * Is it still the caller for whom row-level security was found not to apply?
+ * Else a build may have been held to policies, whose functions may also have
+ * changed anything in this session.
+ */
+static bool
+CallerIsStillTheSame(const ContextCall *call)
+{
+	AcceptInvalidationMessages();
+	return GetUserId() == call->role && PrivilegeChanges() == call->privilege_changes;
+}
+
+/*
  * Which answers, built here, may be kept?  Sets items to them.  The times of
  * their entries are those of the transaction's beginning, as now() is.
  */
@@ -164,6 +184,8 @@ CollectBuilt(ContextCall *call, TierItem **items)
 	bool		guarded = false;
 	int			nitems = 0;
 
+	if (!CallerIsStillTheSame(call))
+		return 0;
 	for (int s = 0; s < call->nsections; s++)
 	{
 		Section    *section = call->sections[s].section;
@@ -245,6 +267,10 @@ FillTiers(ContextCall *call, TierItem **items)
 	CallTimeStage(&call->time, STAGE_FILL);
 }
 
+/*
+ * What is bypassed comes last: it may be held to policies, or wait for a lock, and
+ * neither is to concern what others are given.
+ */
 void
 AnswerMissing(ContextCall *call, TierItem **items, int nmissing)
 {
@@ -252,7 +278,8 @@ AnswerMissing(ContextCall *call, TierItem **items, int nmissing)
 
 	if (nmissing > 0 && WantsFlight(call))
 		JoinFlight(call, &flight, items, nmissing);
-	BuildMissing(call);
+	BuildMissing(call, false);
 	FillTiers(call, items);
 	FlightEnd(&flight);
+	BuildMissing(call, true);
 }

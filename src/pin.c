@@ -57,13 +57,19 @@ PinSetting(const char *name, const char *value)
 								 GUC_ACTION_SAVE, true, 0, false);
 }
 
+static void
+PinAllButSearchPath(void)
+{
+	for (int i = 0; i < (int) lengthof(pins); i++)
+		PinSetting(pins[i].name, pins[i].value);
+}
+
 int
 PinSettingsButSearchPath(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
-	for (int i = 0; i < (int) lengthof(pins); i++)
-		PinSetting(pins[i].name, pins[i].value);
+	PinAllButSearchPath();
 	return nest_level;
 }
 
@@ -71,6 +77,13 @@ void
 PinSearchPath(void)
 {
 	PinSetting(search_path_pin.name, search_path_pin.value);
+}
+
+void
+PinSettingsAgain(void)
+{
+	PinAllButSearchPath();
+	PinSearchPath();
 }
 
 int

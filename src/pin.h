@@ -24,6 +24,9 @@ extern void UnpinSettings(int nest_level);
  */
 extern int	PinSettingsButSearchPath(void);
 
+/* Pin them all again, within the same nest level: other code may have set them. */
+extern void PinSettingsAgain(void);
+
 /* Pin search_path alone, to what PinSettings gives it. */
 extern void PinSearchPath(void);
 

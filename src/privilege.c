@@ -8,7 +8,8 @@
  * answer, if it is yes, is remembered for one role until an invalidation says
  * that something it was made of has changed: a role or its memberships, the
  * database's owner, a function; tables, columns and schemas end the section's
- * whole analysis.  The catalog caches, which the question is answered from, are
+ * whole analysis.  (Not where another library has a say in the checks.)  The
+ * catalog caches, which the question is answered from, are
  * kept up to date by the same invalidations, so what is remembered is as fresh
  * as what would be looked up.
  *
@@ -122,12 +123,28 @@ WatchChanges(void)
 	registered = true;
 }
 
-/* Where a check by the system goes on, owners are not held to policies. */
+uint64
+PrivilegeChanges(void)
+{
+	WatchChanges();
+	return changes;
+}
+
+/*
+ * Not where a check by the system goes on, for which owners are not held to
+ * policies, nor where other libraries are to be asked.
+ */
+static bool
+MayRemember(void)
+{
+	return !InNoForceRLSOperation() && ExecutorCheckPerms_hook == NULL;
+}
+
 bool
 CallerIsKnownReader(const Section *section)
 {
 	return section->readable_by == GetUserId() && section->readable_at == changes &&
-		!InNoForceRLSOperation();
+		MayRemember();
 }
 
 CallerStanding
@@ -140,7 +157,7 @@ CallerStandingOn(Section *section)
 		return CALLER_IS_RESTRICTED;
 	if (!MayRead(section))
 		return CALLER_LACKS_PRIVILEGE;
-	if (!InNoForceRLSOperation())
+	if (MayRemember())
 	{
 		section->readable_by = GetUserId();
 		section->readable_at = changes;
@@ -149,11 +166,11 @@ CallerStandingOn(Section *section)
 }
 
 void
-RequireSchemaUsage(const Section *section)
+RequireSchemaUsage(const List *namespaces)
 {
 	ListCell   *lc;
 
-	foreach(lc, section->namespaces)
+	foreach(lc, namespaces)
 	{
 		AclResult	result = compat_namespace_aclcheck(lfirst_oid(lc));
 

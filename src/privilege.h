@@ -40,6 +40,12 @@ typedef enum CallerStanding
 extern CallerStanding CallerStandingOn(struct Section *section);
 
 /*
+ * Changes whenever roles, memberships or functions may have changed: the caller
+ * asks before and after, having accepted invalidations.
+ */
+extern uint64 PrivilegeChanges(void);
+
+/*
  * The same, but as far as it is known without asking: true if the caller may
  * read, false if it has to be asked.
  */
@@ -49,9 +55,9 @@ extern bool CallerIsKnownReader(const struct Section *section);
 extern bool RowSecurityApplies(const List *relations);
 
 /*
- * Raise what a plain query would if the caller may not use a schema that it
- * names; a prepared plan is past that check.
+ * Raise what a plain query would if the caller may not use one of the schemas
+ * (Oids) that it names; a prepared plan is past that check.
  */
-extern void RequireSchemaUsage(const struct Section *section);
+extern void RequireSchemaUsage(const List *namespaces);
 
 #endif							/* CLARIFY_PRIVILEGE_H */

@@ -106,11 +106,12 @@ void
 SectionSetPlan(Section *section, SPIPlanPtr plan)
 {
 	section->plan = plan;
-	section->plan_made_at = definition_changes;
+	section->plan_made_at = definition_changes + PrivilegeChanges();
 }
 
 /*
- * The plan cache does not watch casts and operator classes.  What it is
+ * The plan cache does not watch casts and operator classes, nor whether a role
+ * that policies don't hold comes to be held by them.  What it is
  * replaced by may be needed while an outer call executes it, so it is only
  * freed when no call is under way.
  */
@@ -120,7 +121,7 @@ SectionDropStalePlan(Section *section)
 	MemoryContext old_context;
 
 	AcceptInvalidationMessages();
-	if (section->plan == NULL || section->plan_made_at == definition_changes)
+	if (section->plan == NULL || section->plan_made_at == definition_changes + PrivilegeChanges())
 		return;
 	old_context = MemoryContextSwitchTo(sections_context);
 	discarded_plans = lappend(discarded_plans, section->plan);

@@ -147,6 +147,7 @@ CollectColumns(Query *query)
 typedef struct CollectCall
 {
 	const char *query;
+	bool		stored;			/* qualified, to be read under the pinned path */
 	List	   *reads;
 } CollectCall;
 
@@ -154,7 +155,7 @@ static void
 CollectColumnsOfText(void *arg)
 {
 	CollectCall *call = arg;
-	int			nest_level = PinSettings();
+	int			nest_level = call->stored ? PinSettings() : PinSettingsButSearchPath();
 
 	call->reads = CollectColumns(SectionAnalyzeText(call->query));
 	UnpinSettings(nest_level);
@@ -168,12 +169,20 @@ CollectColumnsOfSections(void)
 
 	foreach(lc, ReadSections(SnapshotSelf, true, NULL))
 	{
-		CollectCall call = {.query = ((SectionRow *) lfirst(lc))->query};
+		CollectCall call = {.query = ((SectionRow *) lfirst(lc))->query, .stored = true};
 
 		if (RunGuarded(CollectColumnsOfText, &call) == NULL)
 			reads = list_concat(reads, call.reads);
 	}
 	return reads;
+}
+
+List *
+CollectColumnsOfDraft(const char *query)
+{
+	CollectCall call = {.query = query};
+
+	return RunGuarded(CollectColumnsOfText, &call) == NULL ? call.reads : NIL;
 }
 
 static int

@@ -36,6 +36,12 @@ extern List *CollectColumns(Query *query);
 extern List *CollectColumnsOfSections(void);
 
 /*
+ * The same of a query as its author writes it, which is not defined yet; NIL if
+ * it can't be parsed.  Keeps no locks on the tables.
+ */
+extern List *CollectColumnsOfDraft(const char *query);
+
+/*
  * The columns of a table, attached by this key (or NULL), whose changes must be
  * watched for what is read: sorted, each once, as in attached_table.  Pure.
  */

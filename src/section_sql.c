@@ -11,6 +11,7 @@
 #include "ext_tables.h"
 #include "section.h"
 #include "section_check.h"
+#include "section_columns.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -105,6 +106,7 @@ Datum
 clarify_add_section(PG_FUNCTION_ARGS)
 {
 	SectionRow	row = {0};
+	char	   *query;
 	List	   *reads;
 
 	RequireArgument(fcinfo, 0, "name");
@@ -128,8 +130,9 @@ clarify_add_section(PG_FUNCTION_ARGS)
 	/* Two at once: the second is to see the first one's section. */
 	LockDefinitions();
 	CheckIsNew(&row);
-	row.query = SectionValidate(row.name, text_to_cstring(PG_GETARG_TEXT_PP(1)), &row.tables,
-								&reads);
+	query = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	LockToWatch(CollectColumnsOfDraft(query));
+	row.query = SectionValidate(row.name, query, &row.tables, &reads);
 	InsertSection(&row);
 	WatchColumns(reads);
 	PG_RETURN_VOID();

@@ -74,9 +74,8 @@ extern void VersionClose(VersionReader *reader);
  * Append the rows with this key_hash that the snapshot sees to *rows, in the
  * current memory context.  False if more row versions were met than is
  * reasonable; *rows is then useless.  All probes of a reader have the same
- * snapshot.  Not under SERIALIZABLE, where it would
- * take predicate locks on pages that users share, but with SnapshotSelf, which
- * takes none.
+ * snapshot.  Not under SERIALIZABLE, where it would take predicate locks on pages
+ * that users share, but with SnapshotSelf, which takes none.
  */
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
