@@ -26,6 +26,10 @@ PG_FUNCTION_INFO_V1(clarify_warm);
 /* Users of a batch. */
 #define BATCH_USERS 100
 
+/* So many users are given a large block of memory at once. */
+#define MANY_USERS 20
+#define MANY_USERS_BYTES (2 * 1024 * 1024)
+
 Datum
 clarify_context(PG_FUNCTION_ARGS)
 {
@@ -130,15 +134,29 @@ CountFilled(const ContextCall *call)
 }
 
 /*
+ * Memory for batches, which each one leaves to the next.  For many users it is one
+ * large block: an allocator that sees such a block come back keeps it, while it
+ * returns small ones to the system, of which fresh pages would cost more than
+ * all the rest.
+ */
+static MemoryContext
+MakeBatchContext(int nids)
+{
+	return nids < MANY_USERS ?
+		AllocSetContextCreate(CurrentMemoryContext, "clarify_cache batch",
+							  ALLOCSET_DEFAULT_SIZES) :
+		AllocSetContextCreate(CurrentMemoryContext, "clarify_cache batch",
+							  MANY_USERS_BYTES, MANY_USERS_BYTES, 4 * MANY_USERS_BYTES);
+}
+
+/*
  * Answer for all of them, batch by batch.  The contexts go to rsinfo, if there
  * is one.  Returns how many entries were made.
  */
 static int64
 AnswerInBatches(const UserIds *ids, ReturnSetInfo *rsinfo)
 {
-	MemoryContext batch_context = AllocSetContextCreate(CurrentMemoryContext,
-														"clarify_cache batch",
-														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext batch_context = MakeBatchContext(ids->n);
 	MemoryContext old_context = MemoryContextSwitchTo(batch_context);
 	int64		filled = 0;
 
