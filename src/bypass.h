@@ -17,7 +17,8 @@ typedef enum BypassReason
 	BYPASS_WORKER,				/* in a parallel or logical replication worker */
 	BYPASS_SNAPSHOT,			/* no ordinary snapshot, or it can become too old */
 	BYPASS_SERIALIZABLE,
-	BYPASS_CHANGED,				/* this transaction changed a table or a schema */
+	BYPASS_CHANGED,				/* this transaction changed a table or a schema,
+								 * or may have, unseen by its snapshot */
 	BYPASS_LOCKED,				/* a lock is not to be had at once */
 	BYPASS_INVALIDATED,			/* a table or schema changed while Redis was asked */
 	BYPASS_HISTORY,				/* too many row versions in clarify_cache.version */

@@ -33,7 +33,8 @@ typedef struct Answer
 								 * its times are valid if found or filled */
 	BypassReason bypass;
 	AnswerSource source;
-	bool		checked;		/* what was found may be given to the caller */
+	bool		checked;		/* it was judged whether the caller may have what
+								 * was found */
 	bool		filled;			/* what was built is in a tier */
 } Answer;
 

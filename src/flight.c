@@ -27,8 +27,12 @@
 /* The fourth field of our locks. */
 #define LOCKTAG_KIND 0x6363
 
-/* How long a caller waits for what somebody else builds. */
-#define MAX_WAIT_US 1000000
+/*
+ * How long a caller waits for what somebody else builds.  On a machine that is
+ * busy with just these callers a build takes many times its own time, and if they
+ * all gave up then it would take longer still.
+ */
+#define MAX_WAIT_US 5000000
 
 /*
  * The first naps are shorter than the millisecond that a latch can count, for

@@ -16,7 +16,8 @@ typedef enum FlightTurn
 	FLIGHT_LEAD,				/* the caller is to build; then FlightEnd */
 	FLIGHT_WAIT,				/* somebody else builds; a moment has passed: look
 								 * whether the answer is there, then try again */
-	FLIGHT_ALONE				/* waited long enough: build without leading */
+	FLIGHT_ALONE				/* waited long enough, or nobody can lead as the
+								 * lock table is full: build without leading */
 } FlightTurn;
 
 typedef struct Flight

@@ -22,7 +22,6 @@
 #include "local_store.h"
 #include "local_tier.h"
 #include "settings.h"
-#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -175,11 +174,10 @@ PartitionOf(uint64 hash)
 }
 
 static void
-LockPartition(LocalStore *store, uint32 number, LWLockMode mode)
+LockPartition(uint32 number, LWLockMode mode)
 {
 	if (tier_locks != NULL)
 		LWLockAcquire(&tier_locks[number].lock, mode);
-	OpenPartition(store, number);
 }
 
 static void
@@ -212,7 +210,8 @@ LocalTierRead(TierItem **items, int nitems)
 		uint32		number = PartitionOf(hash);
 		LocalStore	store;
 
-		LockPartition(&store, number, LW_SHARED);
+		OpenPartition(&store, number);
+		LockPartition(number, LW_SHARED);
 		while (i < nitems && items[i]->user == user)
 			LocalStoreRead(&store, hash, items[i++], now);
 		UnlockPartition(number);
@@ -238,7 +237,7 @@ LocalTierFill(TierItem **items, int nitems)
 		OpenPartition(&store, number);
 		if (!LocalStoreAccepts(&store, items[i], now))
 			continue;
-		LockPartition(&store, number, LW_EXCLUSIVE);
+		LockPartition(number, LW_EXCLUSIVE);
 		LocalStoreWrite(&store, hash, items[i], now);
 		UnlockPartition(number);
 	}
@@ -260,7 +259,8 @@ LocalTierGetInfo(LocalTierInfo *info)
 	{
 		LocalStore	store;
 
-		LockPartition(&store, i, LW_SHARED);
+		OpenPartition(&store, i);
+		LockPartition(i, LW_SHARED);
 		info->used += (uint64) store.head->nused * LOCAL_BLOCK_BYTES;
 		info->entries += store.head->nentries;
 		info->evictions += store.head->evictions;

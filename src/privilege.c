@@ -9,9 +9,9 @@
  * that something it was made of has changed: a role or its memberships, the
  * database's owner, a function; tables, columns and schemas end the section's
  * whole analysis.  (Not where another library has a say in the checks.)  The
- * catalog caches, which the question is answered from, are
- * kept up to date by the same invalidations, so what is remembered is as fresh
- * as what would be looked up.
+ * catalog caches, which the question is answered from, are kept up to date by the
+ * same invalidations, so what is remembered is as fresh as what would be looked
+ * up.
  *
  *-------------------------------------------------------------------------
  */

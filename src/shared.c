@@ -97,4 +97,3 @@ Shared(void)
 	}
 	return shared_state;
 }
-
