@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# Run the tests: test/run.sh [regress|isolation|tap [name...]]
+# Run the tests: test/run.sh [regress|isolation|tap [name...]|check]
 #
 # CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
 
@@ -122,10 +122,19 @@ run_tap() {
 	done < <(sed -n 's,^test/t/\(.*\)\.pl *(Wstat.*,\1,p' "$log")
 }
 
+# A folder and servers of its own.
+run_check() {
+	local log=$tmp/check.log status=0
+	say "random histories, with faults"
+	logged "$log" env -u CLARIFY_TMP PG_CONFIG="$server_config" \
+		bash test/check.sh --seconds 120 || status=$?
+	add $status "$(count '^ok - ' "$log")" "$(count '^not ok - ' "$log")"
+}
+
 suite=${1:-all}
 case $suite in
-	all | regress | isolation | tap) ;;
-	*) die "usage: $0 [regress|isolation|tap [name...]]" ;;
+	all | regress | isolation | tap | check) ;;
+	*) die "usage: $0 [regress|isolation|tap [name...]|check]" ;;
 esac
 case $suite in
 	all | tap) programs=(prometheus-postgres-exporter) ;;
@@ -133,10 +142,11 @@ esac
 enter "$@"
 [ $# = 0 ] || shift
 
+server_config=$PG_CONFIG
 say "building with $("$PG_CONFIG" --version)"
 build WERROR=1
 
-if [ "$suite" != tap ]; then
+if [ "$suite" != tap ] && [ "$suite" != check ]; then
 	say "starting PostgreSQL and Redis"
 	start_redis
 	start_postgres <<-CONF
@@ -147,8 +157,6 @@ if [ "$suite" != tap ]; then
 		autovacuum = off	# it takes locks, and invalidates, when it likes
 		statement_timeout = '5min'	# so that a test that hangs ends
 	CONF
-fi
-if [ "$suite" != tap ]; then
 	for tier in redis local; do
 		in_tier $tier
 		[ "$suite" = isolation ] || run_regress "$@"
@@ -158,6 +166,9 @@ fi
 if [ "$suite" = all ] || [ "$suite" = tap ]; then
 	say "TAP tests"
 	run_tap "$@"
+fi
+if [ "$suite" = all ] || [ "$suite" = check ]; then
+	run_check
 fi
 
 printf '\n%d passed, %d failed\n' $passed $failed

@@ -1,0 +1,203 @@
+#!/bin/bash
+#
+# Is the cache exact?  Random histories, with faults, hunting a wrong answer.
+#
+# test/check.sh [--seconds N] [--faults LIST] [--profiles LIST] [--seed S]
+#
+# A dozen sessions write, read, redefine and maintain at random, few users, so
+# that they meet.  Every read compares clarify_context() with plain queries in
+# one statement.  Around them Redis and the servers fail (test/check/Faults.pm).
+# Each profile runs for a minute at most, in a database of its own, and again
+# until the time (default 300 seconds) is over.  Then the same is done to caches
+# that are known to be wrong: they must be caught.
+#
+#	mvcc		writers of every kind, schema changes that are MVCC-safe, rights
+#				that change: any difference is wrong, at every isolation level
+#	ddl			TRUNCATE, rewrites, partitions that come and go with rows as
+#				well.  What such a change may look like from an older snapshot,
+#				test/check/Session.pm says
+#	standby		a hot standby on the same Redis, and readers on both; it is
+#				promoted while the old primary lives on
+#	skew		SERIALIZABLE transactions that keep an invariant only if reads
+#				through the cache count in conflicts
+#
+# --faults: all (default), none, or names, with commas.  Prints what was checked,
+# served by which tier, the errors, and a wrong answer with its history.  Fails on a wrong answer,
+# an error that no plain query would have raised, a deadlock over the extension's
+# tables, a crash of its own, more serialization failures than without the cache,
+# a cache that was hardly used, and a control that was not caught.  --seed
+# repeats the choices, though not the timing.
+
+# shellcheck source=test/lib.sh
+. "$(dirname "$0")/lib.sh"
+programs=(psql)
+enter "$@"
+
+seconds=300
+seed=$((RANDOM * 32768 + RANDOM))
+faults=all
+profiles=mvcc,ddl,standby,skew
+usage() { die "usage: check.sh [--seconds N] [--faults LIST] [--profiles LIST] [--seed S]"; }
+while [ $# -gt 0 ]; do
+	[ $# -gt 1 ] || usage
+	case $1 in
+		--seconds) seconds=$2 ;;
+		--faults) faults=$2 ;;
+		--profiles) profiles=$2 ;;
+		--seed) seed=$2 ;;
+		*) usage ;;
+	esac
+	shift 2
+done
+case $seconds$seed in *[!0-9]*) usage ;; esac
+IFS=, read -r -a profiles <<<"$profiles"
+check_dir=$source_dir/test/check
+
+all_faults=$(perl -I"$check_dir" -MFaults -e 'print join ",", Faults::names()')
+case $faults in
+	all) faults=$all_faults ;;
+	none) faults= ;;
+esac
+for fault in ${faults//,/ }; do
+	[[ ,$all_faults, == *,$fault,* ]] || die "no fault is named $fault; there are: $all_faults"
+done
+
+passed=0
+failed=0
+totals=$tmp/totals
+: >"$totals"
+
+# Those a profile can have: where there is no standby, none is promoted.
+faults_of() {
+	local names=()
+	for fault in ${faults//,/ }; do
+		[ "$fault" != promote ] || [ "$1" = standby ] || continue
+		names+=("$fault")
+	done
+	(IFS=,; echo "${names[*]}")
+}
+
+start_standby() {
+	rm -rf "$tmp/standby"
+	pg_basebackup -D "$tmp/standby" -R -c fast -X stream
+	mkdir -p "$tmp/standby_socket"
+	{
+		echo "unix_socket_directories = '$tmp/standby_socket'"
+		echo "hot_standby_feedback = on"
+		echo "max_standby_streaming_delay = '2s'"
+	} >>"$tmp/standby/postgresql.conf"
+	pg_ctl -D "$tmp/standby" -l "$tmp/standby.log" -w -s start ||
+		{ cat "$tmp/standby.log"; die "the standby did not start"; }
+}
+
+# Neither a crash nor a failed assertion is told to the session that caused it.
+# Signal 9 and its consequences are a fault's.
+crashed() {
+	local expected='was terminated by signal 9: Killed|exited with exit code 2$'
+	[[ ,$faults, == *,sigkill,* || ,$faults, == *,crash,* ]] || expected='^$'
+	grep -a -h -E 'PANIC:|TRAP:|was terminated by signal|exited with exit code [^01]' \
+		"$tmp/postgres.log" "$tmp/standby.log" 2>/dev/null | grep -a -v -E "$expected"
+}
+
+# A profile, with the extension or a control in its place, for some seconds.
+run_profile() {
+	local profile=$1 cache=$2 seconds=$3 dir status=0 standby=() with=
+	number=$((number + 1))
+	dir=$tmp/$number.$profile
+	[ "$cache" != extension ] || with=$(faults_of "$profile")
+	export PGDATABASE=check
+	# Anew: counters have a slot for each database until a restart.
+	dropdb --if-exists --force -f check 2>/dev/null || true
+	# In turn: a local tier for all, for some, and none, so that Redis is asked.
+	psql -q -d postgres -c "ALTER SYSTEM SET clarify_cache.local_cache_size = $((number % 3 == 1 ? 65536 : number % 3 == 2 ? 256 : 0))"
+	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
+	: >"$tmp/postgres.log"
+	createdb check
+	if [ "$profile" = standby ]; then
+		start_standby
+		standby=(--standby "$tmp/standby_socket")
+	fi
+	run perl "$check_dir/check.pl" --profile "$profile" --cache "$cache" --seconds "$seconds" \
+		--seed $((seed + 1000 * number)) --faults "$with" --dir "$dir" --log "$tmp/postgres.log" \
+		--totals "$totals" --calm $((number / 4 % 2)) "${standby[@]}" || status=$?
+	[ ${#standby[@]} = 0 ] || pg_ctl -D "$tmp/standby" -m immediate -w -s stop
+	! crashed || status=3
+	[ -n "${CLARIFY_KEEP:-}" ] || rm -rf "$dir"
+	PGDATABASE=postgres
+	psql -XAtq -c "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = 'check'" |
+		psql -XAtq -d check
+	return $status
+}
+
+# One line each, in the form that counts.
+result() {
+	local status=$1
+	shift
+	if [ "$status" = 0 ]; then
+		passed=$((passed + 1))
+		echo "ok - $*"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $*"
+	fi
+}
+
+say "building with $("$PG_CONFIG" --version)"
+# shellcheck disable=SC2119	# our arguments are not for make
+build
+start_postgres <<-CONF
+	shared_preload_libraries = 'clarify_cache'
+	clarify_cache.redis_url = '$(redis_url)'
+	clarify_cache.breaker_recovery = '100ms'
+	clarify_cache.max_tracked_keys = 3
+	max_prepared_transactions = 30
+	synchronous_commit = off
+	autovacuum_naptime = '1s'
+	lock_timeout = '2s'
+	deadlock_timeout = '100ms'
+	log_lock_waits = on
+	jit = off
+	log_statement = all
+	log_line_prefix = '%m [%p] %a %x '
+CONF
+
+number=0
+start=$SECONDS
+share=$((seconds / ${#profiles[@]}))
+[ $share -le 60 ] || share=60
+[ $share -ge 5 ] || share=5
+declare -A bad=() ran=()
+while [ $((SECONDS - start)) -lt "$seconds" ]; do
+	for profile in "${profiles[@]}"; do
+		say "$profile: $share seconds, seed $seed"
+		ran[$profile]=1
+		run_profile "$profile" extension $share || bad[$profile]=1
+		[ ${#bad[@]} = 0 ] || break
+	done
+	[ ${#bad[@]} = 0 ] || break
+done
+
+say "controls: caches that are wrong"
+createdb store
+psql -q -d store -c 'CREATE UNLOGGED TABLE entries (key text PRIMARY KEY, value text NOT NULL)'
+declare -A caught=()
+for control in mvcc/deletes skew/deletes mvcc/blind; do
+	psql -q -d store -c 'TRUNCATE entries'
+	status=0
+	run_profile "${control%/*}" "${control#*/}" 20 || status=$?
+	[ $status != 1 ] || caught[$control]=1
+done
+
+say "result: seed $seed, $((SECONDS - start)) seconds"
+serialization=0
+perl "$check_dir/report.pl" "$totals" || serialization=1
+for profile in "${!ran[@]}"; do
+	result "${bad[$profile]:-0}" "$profile: no wrong answer, no error of the cache's making"
+done
+[ -z "${ran[skew]:-}" ] ||
+	result $serialization 'the cache makes no serialization failures'
+result $((1 - ${caught[mvcc/deletes]:-0})) 'control: a cache whose keys triggers delete is caught'
+result $((1 - ${caught[skew/deletes]:-0})) 'control: a cache whose reads take no part in conflicts is caught'
+result $((1 - ${caught[mvcc/blind]:-0})) 'control: the extension without its triggers is caught'
+printf '\n%d passed, %d failed\n' $passed $failed
+[ $failed = 0 ]

@@ -1,0 +1,297 @@
+package Session;
+
+# A session: a psql of its own, which gets a script at a time, and a judge of
+# what it prints.
+#
+# A look is one statement with clarify_context() and the same content by plain
+# queries, before or after it, or both.  Where no change is under way that is not
+# MVCC-safe, all must be the same, whatever the isolation level.  Where there are
+# such changes (TRUNCATE, rewrites, partitions with rows), they count themselves
+# in two sequences, when they begin and when they have ended; a snapshot older
+# than one of them may see either side:
+#
+#	- READ COMMITTED: the statement is not judged.
+#	- REPEATABLE READ: each section must be the plain one of now, or that of
+#	  the transaction's first look, where these two are known.
+#
+# An entry that a race left in the cache shows in the looks that follow.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Open2;
+use Time::HiRes qw(sleep time);
+our @EXPORT = qw(session failures);
+
+our $dir;			# where failures and counts are written
+our $log;			# the server's log
+our $unsafe;		# are there changes that are not MVCC-safe?
+our $deadline;		# when to end
+our $max_failures = 3;
+our $own_tables;	# their OIDs, as a pattern: the extension's tables
+
+# What each section is called, in its place.
+my @sections = qw(person notes events labelled joined variant);
+
+my $name;
+my ($in, $out, $psql);
+my %count;
+my @recent;
+my $slow = 0;	# how long the slowest script took
+
+# ------------------------------------------------------------------- psql
+
+# A server that is being restarted for a fault, and set right before anybody
+# looks at it again.
+sub wait_while_down { sleep 0.02 while -e "$dir/down" && time < $deadline; }
+
+sub connect_psql
+{
+	my ($host, @first) = @_;
+	local $ENV{PGAPPNAME} = $name;
+	local $ENV{PGHOST} = $host if $host;
+	wait_while_down();
+	$psql = open2($out, $in, 'exec psql -XAtq -v VERBOSITY=verbose 2>&1');
+	$in->autoflush(1);
+	print $in "$_;\n" for @first;
+	print $in q{PREPARE look(int) AS WITH look AS MATERIALIZED (SELECT clarify_context(u($1))::text AS c, plain(u($1)) AS p) SELECT line($1, NULL, c, p) FROM look;}, "\n";
+}
+
+# Run a script; its output as [tag, line].  Undefined if the session ended.
+sub run
+{
+	my @lines;
+	my $tag = '';
+	my $text = join '', map { "\\echo \@$_->[0]\n$_->[1];\n" } @_;
+	$SIG{PIPE} = 'IGNORE';
+	print $in $text, "\\echo \@done\n";
+	while (defined(my $line = <$out>))
+	{
+		chomp $line;
+		return \@lines if $line eq '@done';
+		if ($line =~ /^\@(\w+)$/) { $tag = $1; push @lines, [ $tag, '@' ]; next; }
+		if ($line =~ /^SNAPSHOT\|(.*)/)
+		{
+			open my $fh, '>', "$dir/snapshot.$$" or next;
+			print $fh $1;
+			close $fh;
+			rename "$dir/snapshot.$$", "$dir/snapshot";
+			next;
+		}
+		push @lines, [ $tag, $line ];
+	}
+	return undef;
+}
+
+# --------------------------------------------------------------- failures
+
+sub failures { my @files = glob "$dir/failure.*"; return scalar @files; }
+
+# Is the difference still there, and what does the database say about it?
+sub diagnosis
+{
+	my $text = '';
+	my $lines = run(
+		[ 'ddl', 'ROLLBACK' ],
+		(map { [ 'look', "SELECT CASE WHEN c = p THEN 'again: same' ELSE 'again: DIFFERENT ' || c END FROM (SELECT clarify_context(u(n))::text AS c, plain(u(n)) AS p FROM generate_series(1, 5) n OFFSET 0) s" ] } 1 .. 3),
+		[ 'ddl', 'SELECT section, cacheable, reason FROM clarify_cache.sections' ],
+		[ 'ddl', q{SELECT table_id::regclass, kind, key_hash, token, xmin, ctid FROM clarify_cache.version ORDER BY 1, 2, 3} ]);
+	$text .= "$_->[1]\n" for @{ $lines // [] };
+	return $text;
+}
+
+sub fail
+{
+	my ($what, $script) = @_;
+	return if failures() >= $max_failures;
+	my $log_end = `tail -n 400 '$log'`;
+	open my $fh, '>', "$dir/failure.$$." . time or die;
+	print $fh "$what\n\nsession: $name, ", $count{reads} // 0, " answers read so far\n\nscript:\n",
+	  (map { "\t$_->[0]: $_->[1];\n" } @$script), "\nits output:\n",
+	  (map { "\t$_->[0]: $_->[1]\n" } @recent), "\nafterwards:\n",
+	  ($psql ? diagnosis() : ''), "\nthe server's log until then:\n$log_end";
+	close $fh;
+}
+
+# ------------------------------------------------------------------ errors
+
+# SQLSTATEs that plain queries and writes raise among others of their kind:
+# serialization, deadlock, lock_timeout, cancel, termination, aborted block.
+my $common = qr/^(40001|40P01|55P03|57014|57P01|25P02)$/;
+my %tolerated = (
+	# FK and unique violations; no partition for a row; a table (partition) or savepoint that is not there
+	write => qr/^(23503|23505|23514|42P01|55000|22003|25006|38000|3B001)$/,
+	snapshot => qr/^(22023|42704|55000)$/,
+	end => qr/^(23503|23505|25006)$/,
+	guest => qr/^42501$/,
+	ddl => qr/^(?!XX)/,);
+
+sub judge_error
+{
+	my ($tag, $lines, $i, $script) = @_;
+	my ($severity, $code, $message) = $lines->[$i][1] =~ /^(ERROR|FATAL|PANIC|WARNING):  (\w{5}): (.*)/
+	  or return;
+	if ($severity eq 'WARNING')
+	{
+		fail('WRONG, within a statement', $script) if $message =~ /^WITHIN/ && !$unsafe;
+		$count{within_unjudged}++ if $message =~ /^WITHIN/ && $unsafe;
+		return;
+	}
+	my $rest = '';
+	for (my $j = $i + 1; $j < @$lines && $lines->[$j][1] !~ /^(\@|ERROR|WARNING|LOOK|BULK|GUEST|EPOCH)/; $j++)
+	{
+		$rest .= "$lines->[$j][1]\n";
+	}
+	(my $what = $message) =~ s/"(p[\d.]+|[\dA-F]+-.*)"/.../g;
+	$what =~ s/\d+/N/g;
+	$count{"error $tag $code $what"}++ unless $code eq '25P02';
+	$count{"refused $tag"}++ if $code eq '40001';
+	# attach() and repair() lock one of them to do one after the other, and then
+	# tables: as any two transactions with DDL of several tables, they can deadlock.
+	if ($code eq '40P01' && $own_tables && $rest =~ /waits for (?!ShareRowExclusive)\w+ on relation ($own_tables) /)
+	{
+		fail("deadlock over the extension's table:\n$message\n$rest", $script);
+	}
+	elsif ($tag eq 'count' || $code !~ $common && !($tolerated{$tag} && $code =~ $tolerated{$tag}))
+	{
+		fail("unexpected error at $tag:\n$message\n$rest", $script);
+	}
+}
+
+# ------------------------------------------------------------------- looks
+
+sub parts
+{
+	my ($text) = @_;
+	my $pattern = '^\{' . join(',', map { "\"$_\":(.*)" } @sections) . '\}$';
+	return $text =~ /$pattern/;
+}
+
+sub wrong
+{
+	my ($isolation, $how, $n, $context, $after, $before, $first, $script) = @_;
+	$count{mismatches}++;
+	fail("WRONG ($isolation, judged $how), person $n:\ncontext\t$context\nplain\t$after\nbefore\t$before\nfirst\t$first", $script);
+}
+
+# Has nothing changed unsafely since the snapshot?  Since before the look?
+sub judge_look
+{
+	my ($look, $clear, $now_clear, $first, $script) = @_;
+	my ($n, $isolation, $context, $before, $after, $reads) = @$look;
+	my $rr = $isolation ne 'read committed';
+
+	$first->{$n} //= [ $clear, $after ] if $rr && defined $context;
+	my ($first_clear, $first_answer) = $rr && $first->{$n} ? @{ $first->{$n} } : (0, '-');
+	my $how = $clear ? 'strictly' : $first_clear && ($before ne '-' || $now_clear) ? 'by section' : 'not at all';
+	if (!defined $context)
+	{
+		# of everybody: the first who differs
+		$how = 'not at all' unless $clear;
+		$count{"read, judged $how"} += $reads;
+		wrong($isolation, $how, 'bulk', $after, '', '', '', $script) if $how eq 'strictly' && $after ne '';
+		return;
+	}
+	$count{"read, judged $how"}++;
+	return if $context eq $after && ($before eq '-' || $before eq $after);
+	if (!$clear)
+	{
+		$count{"different, judged $how"}++;
+		return if $how eq 'not at all';
+		my @c = parts($context);
+		my @allowed = map { [ parts($_) ] } $first_answer, $after, ($before eq '-' ? () : $before);
+		return if !grep { my $i = $_; !grep { $_->[$i] eq $c[$i] } @allowed } 0 .. $#sections;
+	}
+	wrong($isolation, $how, $n, $context, $after, $before, $first_answer, $script);
+}
+
+sub judge_guest
+{
+	my ($line, $script) = @_;
+	my (undef, $n, $isolation, $context, $before, $after, $clear) = split /\|/, $line;
+	my $judged = $clear eq 't' && $before eq $after;
+
+	$count{ $judged ? 'read, judged strictly' : 'read, judged not at all' }++;
+	$count{$judged ? $after eq 'denied' ? 'guest denied' : 'guest served' : 'guest not judged'}++;
+	wrong($isolation, 'as guest', $n, $context, $after, $before, '', $script) if $judged && $context ne $after;
+}
+
+sub judge
+{
+	my ($lines, $script) = @_;
+	my ($ended, $now, $first) = (-1, -1, {});	# unsafe changes ended before the snapshot, before the look
+	my $cursor = grep { $_->[1] =~ /^DECLARE/ } @$script;
+	my @pending;
+
+	@recent = @$lines;
+	for (my $i = 0; $i < @$lines; $i++)
+	{
+		my ($tag, $line) = @{ $lines->[$i] };
+		if ($tag eq 'begin' && $line eq '@') { $first = {}; }
+		elsif ($line eq '@') { $count{"times $tag"}++ if $tag =~ /^end_/; }
+		elsif ($line =~ /^EPOCH\|(\d+)\|(\d+)/)
+		{
+			judge_look($_, $ended == $2, $now == $2, $first, $script) for @pending;
+			$now = $1;
+			my $rr = @pending && $pending[0][1] ne 'read committed';
+			$ended = $1 unless $rr || $cursor;
+			@pending = ();
+		}
+		elsif ($line =~ /^(LOOK|BULK)\|/)
+		{
+			my $look = $1 eq 'LOOK' ? [ (split /\|/, $line, 6)[ 1 .. 5 ], 1 ]
+			  : do { my (undef, $n, $isolation, $differs) = split /\|/, $line, 4; [ 'bulk', $isolation, undef, '-', $differs // '', $n ] };
+			$count{reads} += $look->[5];
+			if ($unsafe) { push @pending, $look; }
+			else { judge_look($look, 1, 1, $first, $script); }
+		}
+		elsif ($line =~ /^GUEST\|/) { $count{reads}++; judge_guest($line, $script); }
+		elsif ($line =~ /^SKEW\|(.*)\|(\d+)/)
+		{
+			$count{"looked at $1"}++;
+			if ($2 > 0) { $count{mismatches}++; fail("BROKEN invariant: $2 without duty in $1", $script); }
+		}
+		else { judge_error($tag, $lines, $i, $script); }
+	}
+}
+
+# ----------------------------------------------------------------- session
+
+# Until the deadline: get a script from next->(), run it, judge it, rest.
+sub session
+{
+	my ($job) = @_;
+	my ($next, $rest, $host) = @$job{qw(next rest host)};
+	my @first = @{ $job->{first} // [] };
+	$name = $job->{name};
+	sleep 0.1 while $job->{after} && !-e $job->{after} && time < $deadline;
+	connect_psql($host, @first);
+	while (time < $deadline && failures() < $max_failures)
+	{
+		my @script = $next->();
+		my $start = time;
+		my $lines = run(@script);
+		$count{scripts}++;
+		if (!defined $lines)
+		{
+			# A fault; check.sh looks into the log for what is none.
+			waitpid $psql, 0;
+			undef $psql;
+			$count{'connections lost'}++;
+			sleep 0.05;
+			connect_psql($host, @first);
+			next;
+		}
+		$slow = time - $start if time - $start > $slow;
+		judge($lines, \@script);
+		sleep rand $rest if $rest;
+	}
+	close $in if $in;
+	waitpid $psql, 0 if $psql;
+	open my $fh, '>', "$dir/count.$name" or die;
+	print $fh "$count{$_}\t$_\n" for keys %count;
+	close $fh;
+}
+
+1;

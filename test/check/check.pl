@@ -1,0 +1,176 @@
+# One run of check.sh: the sessions of a profile, its faults, and the report.
+#
+#	check.pl --profile NAME --cache extension|deletes|blind --seconds N --seed S
+#		--faults LIST --dir FOLDER --log FILE --totals FILE [--calm 1] [--standby FOLDER]
+#
+# Exits with 1 if a wrong answer was found, with 2 if something else went wrong,
+# also if the cache was hardly used.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename;
+use Getopt::Long;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+use lib abs_path(dirname(__FILE__));
+use Faults;
+use Session;
+use Skew;
+use Workload;
+
+my %opt = (calm => 0, profile => 'mvcc', cache => 'extension', seconds => 60, seed => 1, faults => '');
+GetOptions(\%opt, 'profile=s', 'cache=s', 'seconds=i', 'seed=i', 'faults=s', 'dir=s', 'log=s',
+	'totals=s', 'calm=i', 'standby=s') or die;
+my $dir = $opt{dir};
+my $standby = $opt{standby};
+my $control = $opt{cache} ne 'extension';
+my $here = abs_path(dirname(__FILE__));
+my @faults = split /,/, $opt{faults};
+mkdir $dir;
+
+$Workload::unsafe = $Session::unsafe = $opt{profile} eq 'ddl';
+$Workload::dir = $Session::dir = $Faults::dir = $dir;
+$Session::log = $opt{log};
+$Faults::tmp = dirname($dir);
+$Faults::standby = $standby;
+
+# ------------------------------------------------------------------ sessions
+
+# Who there is in each profile.  "rest": at most how long between two scripts.
+# When it is calm, there are more hits; else, more that meet.
+sub sessions_of
+{
+	my ($profile) = @_;
+	my @readers = (
+		(map { { name => "reader$_", next => \&reading, rest => 0.005 } } 1 .. 4),
+		(map { { name => "reader_everybody$_", next => \&reading_everybody, rest => 0.002 } } 1 .. 3));
+	my @writers = map { { name => "writer$_", next => \&writing, rest => $opt{calm} ? 0.4 : 0.04 } } 1 .. 5;
+	my $impatient = "SET lock_timeout = '" . ($profile eq 'ddl' ? 100 : 300) . "ms'";
+	my @keepers = (
+		{ name => 'finisher', next => \&finishing, rest => 0.05 },
+		{ name => 'keeper', next => \&keeping, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] },
+		{ name => 'switcher', next => \&untracked_changes, rest => $opt{calm} ? 6 : 1, first => [$impatient] });
+	my @guests = (
+		(map { { name => "reader_guest$_", next => \&reading_as_guest, rest => 0.02, first => ['SET ROLE guest'] } } 1 .. 2),
+		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
+
+	return (@readers, @writers) if $control && $profile ne 'skew';
+	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
+	return (@readers, @writers, @keepers, @guests,
+		map { { name => "ddl$_", next => \&unsafe, rest => $opt{calm} ? 4 : 0.8, first => [$impatient] } } 1 .. 2)
+	  if $profile eq 'ddl';
+	return (@readers, @writers[ 0 .. 2 ], @keepers,
+		(map { { name => "reader_standby$_", next => sub { reading(1) }, rest => 0.005, host => $standby } } 1 .. 3),
+		{ name => 'reader_standby_everybody', next => sub { reading_everybody(1) }, rest => 0.002, host => $standby },
+		# once it is promoted
+		(map { { name => "writer_promoted$_", next => \&writing, rest => 0.04, host => $standby, after => "$dir/promoted" } } 1 .. 2))
+	  if $profile eq 'standby';
+	return map {
+		my $cached = $_;
+		((map { { name => "turns_${cached}_$_", next => sub { taking_turns($cached) }, rest => 0.002 } } 1 .. 5),
+			{ name => "watch_$cached", next => sub { watching($cached) }, rest => 0.1 })
+	} qw(true false) if $profile eq 'skew';
+	die "no profile $profile\n";
+}
+
+# ------------------------------------------------------------------- run
+
+sub load
+{
+	for my $file (@_)
+	{
+		system("psql -Xq -v ON_ERROR_STOP=1 -f '$here/$file' >>'$dir/load.log' 2>&1") == 0
+		  or die "$file could not be loaded: " . `tail -n 5 '$dir/load.log'`;
+	}
+}
+
+sub child
+{
+	my ($number, $what) = @_;
+	my $pid = fork // die;
+	return $pid if $pid;
+	srand($opt{seed} + $number);
+	$what->();
+	POSIX::_exit(0);
+}
+
+my @children;
+my $main = $$;
+END
+{
+	if ($? && $$ == $main) { kill 'KILL', @children; Faults::end(); }
+}
+push @children, child(0, sub { Faults::run(@faults) });
+for (1 .. 500) { last if -l "$Faults::tmp/redis.sock"; sleep 0.02; }
+
+load('schema.sql');
+my $skew = $opt{profile} eq 'skew';
+load('skew.sql') if $skew;
+load($opt{cache} eq 'deletes' ? 'deletes.sql' : 'sections.sql');
+load($opt{cache} eq 'deletes' ? 'skew_deletes.sql' : 'skew_sections.sql') if $skew;
+load('looks.sql');
+load('blind.sql') if $opt{cache} eq 'blind';
+$Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'});
+if ($standby)
+{
+	for (1 .. 200) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $standby) eq 't'; sleep 0.1; }
+}
+
+my @sessions = sessions_of($opt{profile});
+$Session::deadline = time + $opt{seconds};
+open my $go, '>', "$dir/go.new" or die;
+print $go $Session::deadline;
+close $go;
+rename "$dir/go.new", "$dir/go";
+push @children, map { my $n = $_; child($n + 1, sub { session($sessions[$n]) }) } 0 .. $#sessions;
+my $died = 0;
+for (@children) { waitpid $_, 0; $died++ if $?; }
+
+# ---------------------------------------------------------------- report
+
+my %total;
+for my $file (glob "$dir/count.*")
+{
+	open my $fh, '<', $file or die;
+	/^(\d+)\t(.*)/ and $total{$2} += $1 while <$fh>;
+}
+if ($opt{cache} ne 'deletes')
+{
+	for my $host ($ENV{PGHOST}, $standby // ())
+	{
+		my $counters = Faults::counters($host);
+		$total{"counted $_"} += $counters->{$_} for keys %$counters;
+	}
+}
+Faults::end();
+
+my $bad = failures() + $died;
+if (!$control)
+{
+	open my $totals, '>>', $opt{totals} or die;
+	print $totals "$total{$_}\t$_\n" for keys %total;
+	close $totals;
+	my $hits = $total{'counted local'} + $total{'counted redis'};
+	my $share = 100 * $hits / ($hits + $total{'counted builds'} + 1);
+	my $made = 0;
+	$made += $total{$_} for grep { /^fault / } keys %total;
+	printf "%d answers read, %d sections out of the cache (%.0f %%), %d wrong, %d faults\n",
+	  $total{reads} // 0, $hits, $share, $total{mismatches} // 0, $made;
+	if ($opt{profile} ne 'skew' && $share < 5) { print "the cache was hardly used\n"; $bad++; }
+}
+else
+{
+	printf "%d answers read, %d wrong\n", $total{reads} // 0, $total{mismatches} // 0;
+}
+if (!$control || !$total{mismatches})
+{
+	for my $file (glob "$dir/failure.*")
+	{
+		open my $fh, '<', $file or die;
+		print "\n---- failure ----\n", <$fh>;
+	}
+}
+exit($total{mismatches} ? 1 : $bad ? 2 : 0);

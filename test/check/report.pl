@@ -1,0 +1,48 @@
+# Adds up what the runs of check.sh counted (lines "n<tab>what"), and says it.
+# Fails if the cache made more serialization failures than there are without.
+
+use strict;
+use warnings;
+
+my %total;
+/^(\d+)\t(.*)/ and $total{$2} += $1 while <>;
+sub n { my ($what) = @_; return $total{$what} // 0; }
+sub sum { my ($pattern) = @_; my $n = 0; $n += $total{$_} for grep { /$pattern/ } keys %total; return $n; }
+sub list
+{
+	my ($prefix) = @_;
+	return map { [ $total{$_}, s/^$prefix //r ] } sort { $total{$b} <=> $total{$a} || $a cmp $b } grep { /^$prefix / } keys %total;
+}
+
+print "errors, of the kinds that plain PostgreSQL raises among such sessions:\n";
+printf "%8d  %s\n", @$_ for list('error');
+printf "faults: %s\n", join(', ', map { "$_->[1] $_->[0]" } list('fault')) || 'none';
+printf "connections lost to faults: %d\n", n('connections lost');
+
+printf "answers read and checked: %d; %d strictly, %d by section beside changes that are not MVCC-safe, %d not to be judged beside these\n",
+  n('reads'), n('read, judged strictly'), n('read, judged by section'), n('read, judged not at all');
+printf "by a role whose rights change: %d served, %d denied, %d not to be judged\n",
+  n('guest served'), n('guest denied'), n('guest not judged')
+  if sum('^guest');
+printf "sections from the local tier: %d, from Redis: %d, built: %d, of these bypassed: %d\n",
+  map { n("counted $_") } qw(local redis builds bypasses);
+printf "bypassed: %s\n", join(', ', map { "$_->[1] $_->[0]" } list('counted bypass'));
+printf "entries found outdated: %d, foreign or damaged: %d; breaker openings: %d\n",
+  map { n("counted $_") } qw(outdated foreign opened);
+
+my $worse = 0;
+if (my $times = n('times end_cached') + n('times end_plain'))
+{
+	my ($cached, $plain) = map { [ n("refused $_"), n("times end_$_") || 1 ] } qw(cached plain);
+	my ($p, $q) = map { $_->[0] / $_->[1] } $cached, $plain;
+	my $all = ($cached->[0] + $plain->[0]) / $times;
+	my $noise = sqrt($all * (1 - $all) * (1 / $cached->[1] + 1 / $plain->[1])) || 1;
+	printf "serialization failures: %.2f %% of %d transactions with the cache, %.2f %% of %d without\n",
+	  100 * $p, $cached->[1], 100 * $q, $plain->[1];
+	# Four deviations, and what a run's chances differ by anyway.
+	$worse = $p - $q > 4 * $noise + 0.1 * $q;
+	print "the cache makes more serialization failures\n" if $worse;
+	printf "looks at the invariant: %d\n", sum('^looked at');
+}
+printf "mismatches: %d\n", n('mismatches');
+exit($worse ? 1 : 0);
