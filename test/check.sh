@@ -149,6 +149,7 @@ start_postgres <<-CONF
 	shared_preload_libraries = 'clarify_cache'
 	clarify_cache.redis_url = '$(redis_url)'
 	clarify_cache.breaker_recovery = '100ms'
+	clarify_cache.command_timeout = '100ms'	# so that a busy machine reads Redis, too
 	clarify_cache.max_tracked_keys = 3
 	max_prepared_transactions = 30
 	synchronous_commit = off

@@ -159,7 +159,7 @@ if (!$control)
 	$made += $total{$_} for grep { /^fault / } keys %total;
 	printf "%d answers read, %d sections out of the cache (%.0f %%), %d wrong, %d faults\n",
 	  $total{reads} // 0, $hits, $share, $total{mismatches} // 0, $made;
-	if ($opt{profile} ne 'skew' && $share < 5) { print "the cache was hardly used\n"; $bad++; }
+	if ($opt{profile} ne 'skew' && $share < 2) { print "the cache was hardly used\n"; $bad++; }
 }
 else
 {
