@@ -3,9 +3,12 @@
 # Run the tests: test/run.sh [regress|isolation|tap [name...]]
 #
 # CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
+# CLARIFY_SANITIZE=1 runs them under ASan and UBSan, see sanitizers.sh.
 
 # shellcheck source=test/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=test/sanitizers.sh
+. "$(dirname "$0")/sanitizers.sh"
 
 passed=0
 failed=0
@@ -134,7 +137,11 @@ enter "$@"
 [ $# = 0 ] || shift
 
 say "building with $("$PG_CONFIG" --version)"
-build WERROR=1
+if [ -z "$CLARIFY_SANITIZE" ]; then
+	build WERROR=1
+else
+	build_sanitized
+fi
 
 if [ "$suite" != tap ]; then
 	say "starting PostgreSQL and Redis"
@@ -160,5 +167,6 @@ if [ "$suite" = all ] || [ "$suite" = tap ]; then
 	run_tap "$@"
 fi
 
+[ -z "$CLARIFY_SANITIZE" ] || add_findings
 printf '\n%d passed, %d failed\n' $passed $failed
 [ $failed = 0 ]
