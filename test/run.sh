@@ -47,8 +47,13 @@ expect_something() {
 	done
 }
 
-# Settings that a restart brings into force.
+# Settings that a restart brings into force.  After a crash the server may
+# still be in recovery.
 set_and_restart() {
+	for _ in {1..300}; do
+		! pg_isready -q || break
+		sleep 0.2
+	done
 	psql -X -q -d postgres "$@" </dev/null
 	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
 }

@@ -163,7 +163,7 @@ steps() {
 	echo "SET clarify_cache.command_timeout = '1s';"
 	local kind
 	for kind in normal garbage 'error on=SET OOM' close close_mid_reply 'wrong_type nested' 'huge array' extra_reply \
-		extra_later wrong_key swap drip; do
+		extra_later wrong_key swap 'drip 5'; do
 		cat <<-SQL
 			\\! echo '$kind' >$tmp/control
 			UPDATE users SET name = '$kind' WHERE id = u(1);
