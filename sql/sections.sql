@@ -69,6 +69,8 @@ SELECT n, refused('SELECT 1', n) FROM unnest(ARRAY['', '1st', 'Upper', 'with spa
 SELECT refused('SELECT 1', ttl => '0'), refused('SELECT 1', ttl => '999 ms');
 SELECT refused('SELECT 1', ttl => '-1 min'), refused('SELECT 1', ttl => '31 days');
 SELECT refused('SELECT 1', ttl => '100000000 years');
+-- (2^64 microseconds, and a minute)
+SELECT refused('SELECT 1', ttl => '213503982 days 08:02:49.551616'), refused('SELECT 1', ttl => '-213503982 days -08:00:49.551616');
 SELECT refused('SELECT 1', max_items => 0);
 SELECT refused('SELECT 1', max_items => -1);
 SELECT refused('SELECT 1', single_row => true, max_items => 1);

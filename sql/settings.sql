@@ -166,10 +166,10 @@ SELECT pg_reload_conf();
 SELECT waits('unix:///run/redis/redis.sock?db=3') \gexec
 \set ECHO all
 SELECT redis_address FROM clarify_cache.status;
-ALTER SYSTEM SET clarify_cache.redis_url = 'unix://name:geheim@/run/with%20space%3F.sock';
+ALTER SYSTEM SET clarify_cache.redis_url = 'unix://name:geheim@/run/with%20space%3F%ff.sock';
 SELECT pg_reload_conf();
 \set ECHO none
-SELECT waits('unix:///run/with space?.sock') \gexec
+SELECT waits('unix:///run/with%20space%3F%FF.sock') \gexec
 \set ECHO all
 SELECT redis_address FROM clarify_cache.status;
 -- SHOW and pg_settings leave the password out, for a superuser as well

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "commands/extension.h"
+#include "common/int.h"
 #include "executor/tuptable.h"
 #include "ext_tables.h"
 #include "storage/lmgr.h"
@@ -292,8 +293,13 @@ OidListFromArray(Datum value)
 int64
 IntervalMicroseconds(const Interval *interval)
 {
-	return interval->time + (interval->day + interval->month * (int64) DAYS_PER_MONTH) *
-		USECS_PER_DAY;
+	int64		days = interval->day + interval->month * (int64) DAYS_PER_MONTH;
+	int64		result;
+
+	if (pg_mul_s64_overflow(days, USECS_PER_DAY, &result) ||
+		pg_add_s64_overflow(result, interval->time, &result))
+		return days < 0 ? PG_INT64_MIN : PG_INT64_MAX;
+	return result;
 }
 
 static void *

@@ -86,7 +86,7 @@ extern List *ReadSections(Snapshot snapshot, bool wait, bool *ok);
 /* The table's among those rows, or NULL. */
 extern AttachedTable *FindAttachedTable(List *attached, Oid table_id);
 
-/* An interval in microseconds, months of 30 days. */
+/* An interval in microseconds, months of 30 days; the nearest that there is. */
 extern int64 IntervalMicroseconds(const Interval *interval);
 
 /*

@@ -10,7 +10,8 @@
  * values begin and end.  The server's own parser tells names and strings only
  * when it resolves escapes, and then fails on what a json column may well
  * hold: \u0000, or a character that the database's encoding lacks.  All server
- * encodings keep ASCII bytes out of longer characters, so bytes will do.
+ * encodings keep ASCII bytes out of longer characters, so bytes will do.  Of what
+ * is not JSON anything may come out, but nothing beyond it is read.
  *
  *-------------------------------------------------------------------------
  */
@@ -115,7 +116,7 @@ ItemHasId(const char *p, const char *end, const char *id)
 		value = SkipSpace(value + 1, end);	/* past the colon */
 		value_end = SkipValue(value, end);
 		if (IsString(name, name_end, SESSION_ID_KEY))
-			return *value == '"' && IsString(value, value_end, id);
+			return value < end && *value == '"' && IsString(value, value_end, id);
 		p = SkipSpace(value_end, end);
 		if (p < end && *p == ',')
 			p = SkipSpace(p + 1, end);
@@ -136,6 +137,8 @@ AppendItems(StringInfo buf, const char *payload, Size len,
 	{
 		const char *item_end = SkipValue(p, end);
 
+		if (item_end == p)
+			break;				/* not what we write, but it must end */
 		if (leave_out == NULL || !ItemHasId(p, item_end, leave_out))
 		{
 			if (nitems++ > 0)

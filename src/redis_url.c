@@ -93,6 +93,29 @@ SpanDecode(Span span, char *out, const char **detail)
 	return true;
 }
 
+/*
+ * The reverse, to a buffer of 3 * REDIS_URL_MAX_PART: what would not be read as
+ * itself is encoded, and what might not be a character of the database's
+ * encoding, or could be mistaken on a screen.
+ */
+static const char *
+PathEncode(const char *path, char *out)
+{
+	char	   *p = out;
+
+	for (; *path != '\0'; path++)
+	{
+		unsigned char c = (unsigned char) *path;
+
+		if (c <= ' ' || c >= 0x7F || c == '%' || c == '?')
+			p += sprintf(p, "%%%02X", c);
+		else
+			*p++ = c;
+	}
+	*p = '\0';
+	return out;
+}
+
 /* A decimal number from 0 to max, nothing else, or -1. */
 static int
 SpanNumber(Span span, int max)
@@ -283,10 +306,16 @@ RedisUrlParse(const char *text, RedisUrl *url, const char **detail)
 char *
 RedisUrlForDisplay(const RedisUrl *url, char *buf, Size size)
 {
-	if (url->is_unix && url->db != 0)
-		snprintf(buf, size, "unix://%s?db=%d", url->host, url->db);
-	else if (url->is_unix)
-		snprintf(buf, size, "unix://%s", url->host);
+	if (url->is_unix)
+	{
+		char		path[3 * REDIS_URL_MAX_PART];
+
+		PathEncode(url->host, path);
+		if (url->db != 0)
+			snprintf(buf, size, "unix://%s?db=%d", path, url->db);
+		else
+			snprintf(buf, size, "unix://%s", path);
+	}
 	else
 	{
 		bool		is_ipv6 = strchr(url->host, ':') != NULL;

@@ -38,8 +38,9 @@ typedef struct RedisUrl
 extern bool RedisUrlParse(const char *text, RedisUrl *url, const char **detail);
 
 /*
- * The URL without user and password, for people to see.  Writes at most size
- * bytes to buf and returns buf.
+ * The URL without user and password, for people to see; it can be parsed, and
+ * is printable ASCII.  Writes at most size bytes to buf and returns buf.  None is
+ * longer than 2 * REDIS_URL_MAX_PART.
  */
 extern char *RedisUrlForDisplay(const RedisUrl *url, char *buf, Size size);
 

@@ -13,6 +13,7 @@
  */
 #include "compat.h"
 
+#include "common/hashfn.h"
 #include "redis_url.h"
 #include "settings.h"
 #include "utils/guc.h"
@@ -58,11 +59,21 @@ CheckRedisUrl(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/*
+ * Each reload of the configuration assigns the setting, and only another value
+ * may break the connection.  The variable can't be compared with: a parallel
+ * worker that takes over its leader's settings has freed what it points to.
+ */
 static void
 AssignRedisUrl(const char *newval, void *extra)
 {
-	if (setting_redis_url == NULL || strcmp(newval, setting_redis_url) != 0)
+	static uint64 current = 0;
+	uint64		hash = hash_bytes_extended((const unsigned char *) newval,
+										   (int) strlen(newval), 0);
+
+	if (setting_redis_url_generation == 0 || hash != current)
 		setting_redis_url_generation++;
+	current = hash;
 }
 
 /* SHOW and pg_settings leave user and password out, for superusers too. */

@@ -150,7 +150,8 @@ enter() {
 	# Nothing of the caller's environment reaches the tests: PGHOST, LANG, ...
 	cd /
 	exec "${drop[@]}" env -i PATH="$PATH" HOME="$tmp" TMPDIR="$tmp/tmp" LC_ALL=C.UTF-8 \
-		CLARIFY_TMP="$tmp" CLARIFY_KEEP="${CLARIFY_KEEP:-}" PG_CONFIG="$(find_server)" \
+		CLARIFY_TMP="$tmp" CLARIFY_KEEP="${CLARIFY_KEEP:-}" \
+		CLARIFY_SANITIZE="${CLARIFY_SANITIZE:-}" PG_CONFIG="$(find_server)" \
 		bash "$tmp/src/$script" "$@"
 }
 

@@ -3,9 +3,12 @@
 # Run the tests: test/run.sh [regress|isolation|tap [name...]|check]
 #
 # CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
+# CLARIFY_SANITIZE=1 runs them under ASan and UBSan, see sanitizers.sh.
 
 # shellcheck source=test/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=test/sanitizers.sh
+. "$(dirname "$0")/sanitizers.sh"
 
 passed=0
 failed=0
@@ -44,8 +47,13 @@ expect_something() {
 	done
 }
 
-# Settings that a restart brings into force.
+# Settings that a restart brings into force.  After a crash the server may
+# still be in recovery.
 set_and_restart() {
+	for _ in {1..300}; do
+		! pg_isready -q || break
+		sleep 0.2
+	done
 	psql -X -q -d postgres "$@" </dev/null
 	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
 }
@@ -144,7 +152,11 @@ enter "$@"
 
 server_config=$PG_CONFIG
 say "building with $("$PG_CONFIG" --version)"
-build WERROR=1
+if [ -z "$CLARIFY_SANITIZE" ]; then
+	build WERROR=1
+else
+	build_sanitized
+fi
 
 if [ "$suite" != tap ] && [ "$suite" != check ]; then
 	say "starting PostgreSQL and Redis"
@@ -171,5 +183,6 @@ if [ "$suite" = all ] || [ "$suite" = check ]; then
 	run_check
 fi
 
+[ -z "$CLARIFY_SANITIZE" ] || add_findings
 printf '\n%d passed, %d failed\n' $passed $failed
 [ $failed = 0 ]

@@ -91,7 +91,8 @@ sub start_fake
 
 A running PostgreSQL::Test::Cluster with the library preloaded or not, and
 redis_url pointing to C<redis>.  C<local> is the local_cache_size; what has a
-Redis has by default no local tier, or Redis would seldom be asked.  Other options go to its init(); C<extra> there
+Redis has by default no local tier, or Redis would seldom be asked.  It has 2 s
+for an answer, so that a busy machine does not turn hits into misses.  Other options go to its init(); C<extra> there
 is for initdb, and by default says locale C and encoding UTF8.
 
 =cut
@@ -108,6 +109,7 @@ sub new_node
 	$node->append_conf('postgresql.conf',
 		"max_prepared_transactions = 10\n"
 		. "autovacuum = off\n"
+		. "clarify_cache.connect_timeout = '2s'\nclarify_cache.command_timeout = '2s'\n"
 		. ($redis ? "clarify_cache.redis_url = '" . $redis->url . "'\n" : '')
 		. (defined $local ? "clarify_cache.local_cache_size = '$local'\n" : '')
 		. ($conf // ''));
