@@ -109,12 +109,12 @@ SELECT trapped(:path, 'SELECT clarify_cache.repair()');
 SELECT trapped(:path, 'SELECT clarify_cache.invalidate($1)');
 SELECT trapped(:path, 'SELECT clarify_cache.invalidate_all()');
 SELECT trapped(:path, 'SELECT clarify_cache.compact()') ~ '^[0-9]+$';
-SELECT 'md5 ' || md5(clarify_context(u(9))::text), 'md5 ' || md5(clarify_prompt(u(9))) AS plain;
-SELECT trapped(:path, 'SELECT public.clarify_context($1)');
-SELECT trapped(:path, 'SELECT public.clarify_context($1, $1)');
-SELECT trapped(:path, 'SELECT context FROM public.clarify_contexts(ARRAY[$1, $1, NULL])');
+SELECT 'md5 ' || md5(clarify_context(u(9))::text) AS context, 'md5 ' || md5(clarify_prompt(u(9))) AS prompt \gset
+SELECT trapped(:path, 'SELECT public.clarify_context($1)') = :'context';
+SELECT trapped(:path, 'SELECT public.clarify_context($1, $1)') = :'context';
+SELECT trapped(:path, 'SELECT context FROM public.clarify_contexts(ARRAY[$1, $1, NULL])') = :'context';
 SELECT trapped(:path, 'SELECT clarify_cache.warm(ARRAY[$1])');
-SELECT trapped(:path, 'SELECT public.clarify_prompt($1)');
+SELECT trapped(:path, 'SELECT public.clarify_prompt($1)') = :'prompt';
 SELECT trapped(:path, 'SELECT section FROM clarify_cache.explain($1)');
 SELECT v, trapped(:path, 'SELECT ''read'' FROM clarify_cache.' || v || ' LIMIT 1')
 FROM unnest(ARRAY['sections', 'stats', 'call_stats', 'redis_stats', 'status']) v;

@@ -10,9 +10,9 @@
 --
 \pset format unaligned
 \pset tuples_only
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE ROLE regress_p1;
-CREATE ROLE regress_p2 NOINHERIT;
+CREATE ROLE regress_p2;
 CREATE ROLE regress_p3;
 CREATE SCHEMA vault;
 CREATE TABLE vault.people (id uuid, name text, born date);
@@ -53,17 +53,18 @@ ALTER FUNCTION given_by_2 OWNER TO regress_p2;
 CREATE TABLE event (n int GENERATED ALWAYS AS IDENTITY, does text, undoes text);
 INSERT INTO event (does, undoes)
 	SELECT format('GRANT SELECT ON vault.%s TO %s', t, r), format('REVOKE SELECT ON vault.%s FROM %s', t, r)
-	FROM unnest(ARRAY['people', 'notes', 'kinds']) t, unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3', 'PUBLIC']) r
+	FROM unnest(ARRAY['people', 'notes', 'kinds']) t, unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3']) r
 	UNION ALL
 	SELECT format('GRANT SELECT (%s) ON vault.%s TO %s', c, t, r), format('REVOKE SELECT (%s) ON vault.%s FROM %s', c, t, r)
 	FROM (VALUES ('people', 'id, name'), ('people', 'born'), ('notes', 'id, user_id, kind, body'), ('notes', 'body'),
 			('kinds', 'kind, label'), ('kinds', 'label')) v (t, c), unnest(ARRAY['regress_p1', 'regress_p3']) r
 	UNION ALL
 	SELECT format('GRANT USAGE ON SCHEMA vault TO %s', r), format('REVOKE USAGE ON SCHEMA vault FROM %s', r)
-	FROM unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3', 'PUBLIC', 'PUBLIC']) r
+	FROM unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3', 'PUBLIC']) r
 	UNION ALL
 	SELECT format('GRANT %s TO %s', a, b), format('REVOKE %s FROM %s', a, b)
-	FROM (VALUES ('regress_p1', 'regress_p3'), ('regress_p1', 'regress_p2'), ('regress_p2', 'regress_p3'), ('pg_read_all_data', 'regress_p2')) v (a, b)
+	FROM (VALUES ('regress_p1', 'regress_p3'), ('regress_p1', 'regress_p2'), ('regress_p2', 'regress_p3'), ('pg_read_all_data', 'regress_p2'),
+			('pg_read_all_data', 'regress_p3')) v (a, b)
 	UNION ALL
 	SELECT format('ALTER ROLE %s %s', r, a), format('ALTER ROLE %s NO%s', r, a)
 	FROM unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3']) r, unnest(ARRAY['BYPASSRLS', 'INHERIT', 'SUPERUSER']) a
@@ -72,7 +73,7 @@ INSERT INTO event (does, undoes)
 	FROM (VALUES ('people', 'regress_p1'), ('notes', 'regress_p2'), ('notes', 'regress_p3'), ('kinds', 'regress_p1')) v (t, r)
 	UNION ALL
 	SELECT format('ALTER TABLE vault.%s ENABLE ROW LEVEL SECURITY', t), format('ALTER TABLE vault.%s DISABLE ROW LEVEL SECURITY', t)
-	FROM unnest(ARRAY['people', 'notes', 'notes', 'kinds']) t
+	FROM unnest(ARRAY['people', 'notes', 'kinds']) t
 	UNION ALL
 	SELECT format('ALTER TABLE vault.%s FORCE ROW LEVEL SECURITY', t), format('ALTER TABLE vault.%s NO FORCE ROW LEVEL SECURITY', t)
 	FROM unnest(ARRAY['people', 'notes']) t
@@ -91,30 +92,59 @@ INSERT INTO event (does, undoes)
 	UNION ALL
 	VALUES ('SET row_security = off', 'SET row_security = on');
 
+-- What is of roles alone has no event trigger, and is seen by other means.
+ALTER TABLE event ADD weight int DEFAULT 1;
+UPDATE event SET weight = 6 WHERE does ~ '^GRANT (regress|pg_)';
+UPDATE event SET weight = 2 WHERE does ~ '^ALTER ROLE';
+
 CREATE TABLE tally (role text, by_whom text, looks int DEFAULT 0, rows int DEFAULT 0, refused int DEFAULT 0, hits int DEFAULT 0, wrong int DEFAULT 0);
 INSERT INTO tally (role, by_whom) SELECT r, f FROM unnest(ARRAY['regress_p1', 'regress_p2', 'regress_p3']) r, unnest(ARRAY['given', 'given_by_1', 'given_by_2']) f;
 
-CREATE PROCEDURE happen(steps int, seed text) LANGUAGE plpgsql AS $$
+-- Ask in that role and that name, both ways.
+CREATE PROCEDURE look_as(t tally, moment text) LANGUAGE plpgsql AS $$
 DECLARE
-	nevents int := (SELECT count(*) FROM event);
-	done bool[] := array_fill(false, ARRAY[(SELECT max(n) FROM event)]);
-	before jsonb;
-	nhits int;
+	before bigint;
+	after bigint;
 	mine text;
 	plain text;
+BEGIN
+	SELECT sum(local_hits + redis_hits) INTO before FROM clarify_cache.stats;
+	EXECUTE format('SET LOCAL ROLE %I', t.role);
+	EXECUTE format('SELECT %s(true, u(1))', t.by_whom) INTO mine;
+	EXECUTE format('SELECT %s(false, u(1))', t.by_whom) INTO plain;
+	RESET ROLE;
+	SELECT sum(local_hits + redis_hits) INTO after FROM clarify_cache.stats;
+	IF mine IS DISTINCT FROM plain THEN
+		RAISE INFO 'WRONG: %, % by %: % instead of %', moment, t.role, t.by_whom, mine, plain;
+	END IF;
+	UPDATE tally SET looks = looks + 1, rows = rows + (plain LIKE '{%')::int, refused = refused + (plain NOT LIKE '{%')::int,
+		hits = hits + (after > before)::int, wrong = wrong + (mine IS DISTINCT FROM plain)::int
+		WHERE role = t.role AND by_whom = t.by_whom;
+END $$;
+CREATE PROCEDURE happen(steps int, seed text) LANGUAGE plpgsql AS $$
+DECLARE
+	nevents int := (SELECT sum(weight) FROM event);
+	done bool[] := array_fill(false, ARRAY[(SELECT max(n) FROM event)]);
 	draw bigint;
 	what text;
 	e record;
-	t record;
+	t tally;
+	regular tally;
 BEGIN
 	-- a start from which something can be had
 	EXECUTE 'GRANT USAGE ON SCHEMA vault TO PUBLIC';
-	EXECUTE 'GRANT SELECT ON ALL TABLES IN SCHEMA vault TO regress_p1, regress_p3';
+	EXECUTE 'GRANT SELECT ON ALL TABLES IN SCHEMA vault TO regress_p1';
 	COMMIT;
 	FOR step IN 1 .. steps LOOP
-		-- two of three states have more in them that is granted than not
 		draw := ('x0' || substr(md5(seed || step), 1, 15))::bit(64)::bigint;
-		SELECT * INTO e FROM event ORDER BY n OFFSET draw % nevents LIMIT 1;
+		SELECT event.* INTO e FROM event, generate_series(1, weight) ORDER BY n OFFSET draw % nevents LIMIT 1;
+		-- What is found out about one who calls again and again is remembered:
+		-- mostly the one whom it concerns.
+		SELECT * INTO regular FROM tally
+			ORDER BY CASE WHEN draw / 8000 % 4 > 0 AND by_whom = 'given' AND role = substring(e.does FROM 'regress_p[0-9]$') THEN '' ELSE
+				md5(seed || 'regular' || step || role || by_whom) END LIMIT 1;
+		CALL look_as(regular, format('before step %s', step));
+		COMMIT;
 		what := CASE WHEN done[e.n] THEN e.undoes ELSE e.does END;
 		BEGIN
 			EXECUTE what;
@@ -127,23 +157,13 @@ BEGIN
 			what := 'nothing';
 		END;
 		COMMIT;
+		CALL look_as(regular, format('right after step %s, %s', step, what));
+		COMMIT;
 		SET LOCAL row_security = on;
 		PERFORM clarify_context(u(1));
 		COMMIT;
 		FOR t IN SELECT * FROM tally ORDER BY role, by_whom LOOP
-			before := counted();
-			EXECUTE format('SET LOCAL ROLE %I', t.role);
-			EXECUTE format('SELECT %s(true, u(1))', t.by_whom) INTO mine;
-			EXECUTE format('SELECT %s(false, u(1))', t.by_whom) INTO plain;
-			RESET ROLE;
-			SELECT coalesce(sum((value ->> 'local_hits')::int + (value ->> 'redis_hits')::int), 0) INTO nhits FROM jsonb_each(counted());
-			SELECT nhits - coalesce(sum((value ->> 'local_hits')::int + (value ->> 'redis_hits')::int), 0) INTO nhits FROM jsonb_each(before);
-			IF mine IS DISTINCT FROM plain THEN
-				RAISE INFO 'WRONG: step %, after %, % by %: % instead of %', step, what, t.role, t.by_whom, mine, plain;
-			END IF;
-			UPDATE tally SET looks = looks + 1, rows = rows + (plain LIKE '{%')::int, refused = refused + (plain NOT LIKE '{%')::int,
-				hits = hits + (nhits > 0)::int, wrong = wrong + (mine IS DISTINCT FROM plain)::int
-				WHERE role = t.role AND by_whom = t.by_whom;
+			CALL look_as(t, format('after step %s, %s', step, what));
 		END LOOP;
 		COMMIT;
 	END LOOP;
@@ -158,7 +178,7 @@ SELECT count(*) FROM (SELECT attempt(undoes) FROM event WHERE undoes ~ 'pg_catal
 GRANT EXECUTE ON FUNCTION pg_catalog.upper(text), pg_catalog.max(int), pg_catalog.textlike(text, text) TO PUBLIC;
 RESET row_security;
 SELECT clear();
-DROP PROCEDURE happen;
+DROP PROCEDURE happen, look_as;
 DROP FUNCTION given, given_by_1, given_by_2;
 DROP TABLE section, event, tally;
 DROP SCHEMA vault CASCADE;

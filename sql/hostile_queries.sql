@@ -62,6 +62,11 @@ BEGIN
 	END CASE;
 END $$;
 
+-- All of them keyed, or nearly all.
+CREATE FUNCTION keyed(aliases text[]) RETURNS text LANGUAGE sql AS $$
+	SELECT coalesce(string_agg(a || '.user_id = $1', ' AND '), 'true') FROM unnest(aliases) a WHERE draw(6) > 0
+$$;
+
 -- Something in FROM; adds its aliases.  What is in it is of one of the people, or not.
 CREATE FUNCTION source(depth int, INOUT aliases text[], OUT source text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -99,7 +104,8 @@ BEGIN
 		source := format('(%s %s %s)', left_side.source, CASE WHEN cardinality(aliases) > 2 THEN 'CROSS JOIN' ELSE kind END, right_side.source);
 	ELSE
 		source := format('(%s %s %s ON %s)', left_side.source, kind, right_side.source,
-			CASE WHEN kind = 'FULL JOIN' AND draw(2) = 0 THEN left_side.aliases[1] || '.id = ' || right_side.aliases[1] || '.id' ELSE condition(aliases, 2) END);
+			CASE WHEN kind = 'FULL JOIN' THEN left_side.aliases[1] || '.id = ' || right_side.aliases[1] || '.id'
+				WHEN draw(2) = 0 THEN keyed(aliases) || ' AND ' || condition(aliases, 0) ELSE condition(aliases, 2) END);
 	END IF;
 END $$;
 
@@ -112,10 +118,9 @@ DECLARE
 BEGIN
 	SELECT * INTO s FROM source(depth, '{}');
 	wheres := condition(s.aliases, 2);
-	-- half of them are keyed through and through, but for what the joins make of it
-	IF draw(2) = 0 THEN
-		SELECT string_agg(a || '.user_id = $1', ' AND ') || ' AND ' || wheres INTO wheres FROM unnest(s.aliases) a WHERE draw(12) > 0;
-		wheres := coalesce(wheres, 'true');
+	-- mostly all are keyed here, else it is up to the joins what becomes of them
+	IF draw(3) > 0 THEN
+		wheres := keyed(s.aliases) || ' AND ' || wheres;
 	END IF;
 	SELECT string_agg(format('%s.id::text, %s.v::text', a, a), ', ') INTO columns FROM unnest(s.aliases) a;
 	RETURN CASE draw(7)
@@ -217,6 +222,6 @@ SELECT count(*) FILTER (WHERE verdict = 'accepted') > 100 AS many_accepted, coun
 	count(*) FILTER (WHERE verdict = 'refused' AND depends) > 30 AS of_which_many_depend FROM tried;
 SELECT clear();
 DROP PROCEDURE try, rows_of_others;
-DROP FUNCTION draw, one_of, condition, source(int, text[]), level, query, given, depends, verdict;
+DROP FUNCTION draw, one_of, condition, keyed, source(int, text[]), level, query, given, depends, verdict;
 DROP TABLE a, b, c, k, tried;
 DROP SEQUENCE drawn;

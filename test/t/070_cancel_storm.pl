@@ -21,9 +21,10 @@ use Time::HiRes qw(sleep time usleep);
 use constant CANCELS => 500;
 use constant PEOPLE => 20;
 
+# The local tier is too small for all, so that both tiers are asked.
 srand(70);
 my $fake = start_fake();
-my $node = redis_node('main', redis => $fake, local => '4MB',
+my $node = redis_node('main', redis => $fake, local => '64kB',
 	conf => "clarify_cache.breaker_failures = 1000\nclarify_cache.command_timeout = '1s'\n");
 
 # Every answer is compared with plain queries in the same snapshot.  Some calls are
@@ -45,7 +46,7 @@ $node->safe_psql('postgres', q~
 			person := md5('user ' || 1 + (n * 7 + me) % 20)::uuid;
 			other := md5('user ' || 1 + (n * 3 + me * 5) % 20)::uuid;
 			BEGIN
-				IF n % 5 = 0 THEN
+				IF n % 15 = 0 THEN
 					UPDATE dreams SET title = left(title, 100) || '!' WHERE id = (SELECT id FROM dreams WHERE user_id = person LIMIT 1);
 				END IF;
 				CASE n % 3
@@ -157,9 +158,11 @@ for my $session (@sessions)
 		like($look, qr/^exact: /, "then person $n is answered exactly") unless $look =~ /^exact: /;
 	}
 }
-my $hits = counters($node)->{local_hits};
+my $before = counters($node);
 is(look($sessions[0], $_) =~ /^exact/ ? 1 : 0, 1, "person $_ is exact") for 1 .. PEOPLE;
-is(counters($node)->{local_hits} - $hits, 5 * PEOPLE, 'and served from the local tier: it is whole');
+my $after = counters($node);
+is($after->{builds} - $before->{builds}, 0, 'and nothing is built any more');
+cmp_ok($after->{$_}, '>', 500, "many answers were $_") for qw(local_hits redis_hits);
 $other->query("SET clarify_cache.enabled = off");
 is($other->query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'no flight is left led');
 is(log_count($node, 'PANIC:|terminated by signal|server process'), 0, 'no backend was lost');
