@@ -55,6 +55,13 @@ COMMENT ON TABLE clarify_cache.section IS 'the sections that a context is made o
 REVOKE ALL ON clarify_cache.version, clarify_cache.instance,
 	clarify_cache.attached_table, clarify_cache.section FROM PUBLIC;
 
+-- Members of pg_read_all_data need no grant.  Whoever knows the secret, and may
+-- write to Redis, could give others what they like; so without a policy nobody
+-- sees a row but the owner, and who bypasses row-level security.  (The other two
+-- are for pg_dump, which such members run.)
+ALTER TABLE clarify_cache.version ENABLE ROW LEVEL SECURITY;
+ALTER TABLE clarify_cache.instance ENABLE ROW LEVEL SECURITY;
+
 SELECT pg_catalog.pg_extension_config_dump('clarify_cache.attached_table', '');
 SELECT pg_catalog.pg_extension_config_dump('clarify_cache.section', '');
 
@@ -87,16 +94,18 @@ COMMENT ON FUNCTION clarify_cache.on_ddl_command_end() IS 'makes entries of atta
 REVOKE EXECUTE ON FUNCTION clarify_cache.guard_own_table(),
 	clarify_cache.on_ddl_command_start(), clarify_cache.on_ddl_command_end() FROM PUBLIC;
 
+-- All names are qualified: where others may create functions in the schema of the
+-- extension, one of them could fit better than PostgreSQL's own.
 DO $$
 DECLARE
 	rel text;
 BEGIN
 	FOREACH rel IN ARRAY ARRAY['version', 'instance', 'attached_table', 'section'] LOOP
-		EXECUTE format('CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE
+		EXECUTE pg_catalog.format('CREATE TRIGGER guard_row BEFORE INSERT OR UPDATE OR DELETE
 			ON clarify_cache.%I FOR EACH ROW EXECUTE FUNCTION clarify_cache.guard_own_table()', rel);
-		EXECUTE format('CREATE TRIGGER guard_truncate BEFORE TRUNCATE
+		EXECUTE pg_catalog.format('CREATE TRIGGER guard_truncate BEFORE TRUNCATE
 			ON clarify_cache.%I FOR EACH STATEMENT EXECUTE FUNCTION clarify_cache.guard_own_table()', rel);
-		EXECUTE format('ALTER TABLE clarify_cache.%I ENABLE ALWAYS TRIGGER guard_row,
+		EXECUTE pg_catalog.format('ALTER TABLE clarify_cache.%I ENABLE ALWAYS TRIGGER guard_row,
 			ENABLE ALWAYS TRIGGER guard_truncate', rel);
 	END LOOP;
 END

@@ -33,6 +33,7 @@
 #include "replication/logicalworker.h"
 #include "table_shape.h"
 #include "user_key.h"
+#include "utils/acl.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
@@ -268,6 +269,10 @@ clarify_track_change(PG_FUNCTION_ARGS)
  * is dropped.  Nobody writes "version" and "instance" by SQL, nor takes rows
  * from "attached_table", whose changes would then go unrecorded.  A restore
  * inserts into the others, which has to be announced like any other change.
+ *
+ * Into the others only their owner writes: what stands in "section" is run with
+ * the rights of whoever asks for a context, so it takes more than the right to
+ * write data, which members of pg_write_all_data have on every table.
  */
 Datum
 clarify_guard_own_table(PG_FUNCTION_ARGS)
@@ -289,6 +294,13 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,
 						RelationGetRelationName(trigdata->tg_relation)),
 				 errhint("Use clarify_cache.invalidate() or clarify_cache.invalidate_all().")));
+	if (!compat_owns_class(relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table \"%s.%s\" to change it by SQL", CLARIFY_SCHEMA,
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errdetail("Sections are run with the rights of whoever asks for a context."),
+				 errhint("Use clarify_cache.add_section() and clarify_cache.drop_section().")));
 	if (relid == ext->attached_table && !TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
