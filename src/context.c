@@ -24,6 +24,7 @@
  *	7. Build what is still missing, all in the one snapshot, and offer it to the
  *	   tiers if the fill guard agrees (build.c).  What Redis had goes into the
  *	   local tier; it was of the caller's version, so it needs no guard.
+ *	8. Build what is bypassed.
  *
  * Several users are answered together, which takes one exchange with Redis.
  *
@@ -232,6 +233,7 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 {
 	TierItem  **items;
 	int			nmissing;
+	bool		complete;
 
 	memset(call, 0, sizeof(*call));
 	CallTimeBegin(&call->time);
@@ -250,8 +252,11 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 	items = palloc(nusers * call->nsections * sizeof(TierItem *));
 	nmissing = FindLocal(call, items, true);
 	nmissing = FindRedis(call, items, nmissing, true);
-	if (!IsComplete(call))
+	complete = IsComplete(call);
+	if (!complete)
 		AnswerMissing(call, items, nmissing);
+	if (!complete)
+		AnswerBypassed(call);
 	CountHits(call);
 }
 
