@@ -23,6 +23,7 @@ my $node = clarify_node('main', redis => $redis, local => '4MB', allows_streamin
 clarify_cache.command_timeout = '2s'
 clarify_cache.connect_timeout = '2s'
 log_statement = none
+log_min_error_statement = warning
 log_line_prefix = ''
 log_error_verbosity = verbose
 jit = off
