@@ -360,7 +360,9 @@ CREATE FUNCTION clarify_cache.section_stats(
 	OUT fills bigint,
 	OUT fill_failures bigint,
 	OUT version_mismatches bigint,
-	OUT corrupt_entries bigint)
+	OUT corrupt_entries bigint,
+	OUT audited bigint,
+	OUT audit_mismatches bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'clarify_section_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION clarify_cache.section_stats() IS 'see the view clarify_cache.stats';
@@ -378,6 +380,8 @@ COMMENT ON COLUMN clarify_cache.stats.fills IS 'entries built and stored, in whi
 COMMENT ON COLUMN clarify_cache.stats.fill_failures IS 'entries built that Redis, or without one the local tier, did not take';
 COMMENT ON COLUMN clarify_cache.stats.version_mismatches IS 'entries found that were of other data';
 COMMENT ON COLUMN clarify_cache.stats.corrupt_entries IS 'entries found that this database did not write';
+COMMENT ON COLUMN clarify_cache.stats.audited IS 'hits that were built again in the same snapshot and compared, as clarify_cache.audit_rate says; stays 0 for a section that depends on the time';
+COMMENT ON COLUMN clarify_cache.stats.audit_mismatches IS 'those of them that were not the same; each has a WARNING in the log';
 
 CREATE FUNCTION clarify_cache.calls(
 	OUT calls bigint,

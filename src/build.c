@@ -251,13 +251,9 @@ BuildGuardRows(VersionRows *now)
 }
 
 bool
-BuildMayFill(const Section *section, const VersionRows *rows, const VersionRows *now)
+BuildIsOfVersion(const Section *section, const VersionRows *rows, const VersionRows *now)
 {
 	ListCell   *lc;
-
-	/* Its expressions of the time would be older than the TTL allows. */
-	if (GetCurrentTimestamp() - GetCurrentTransactionStartTimestamp() >= section->ttl_us)
-		return false;
 
 	foreach(lc, section->relations)
 	{
@@ -270,4 +266,12 @@ BuildMayFill(const Section *section, const VersionRows *rows, const VersionRows 
 			return false;
 	}
 	return true;
+}
+
+bool
+BuildMayFill(const Section *section, const VersionRows *rows, const VersionRows *now)
+{
+	/* Else its expressions of the time would be older than the TTL allows. */
+	return GetCurrentTimestamp() - GetCurrentTransactionStartTimestamp() < section->ttl_us &&
+		BuildIsOfVersion(section, rows, now);
 }

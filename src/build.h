@@ -45,10 +45,16 @@ extern char *BuildSection(BuildState *state, Section *section,
 extern bool BuildGuardRows(VersionRows *now);
 
 /*
- * Second half: may what was built under `rows`, the table-level rows of the
- * caller's snapshot, be put into the cache?  `now` are the rows that
- * BuildGuardRows read after the build.  Not if they tell of a change, nor if
- * the transaction is older than the section's ttl.
+ * Second half: is what was built under `rows`, the table-level rows of the
+ * caller's snapshot, what their version stands for?  `now` are the rows that
+ * BuildGuardRows read after the build.  Not if they tell of a change.
+ */
+extern bool BuildIsOfVersion(const Section *section, const VersionRows *rows,
+							 const VersionRows *now);
+
+/*
+ * May it be put into the cache?  Not if it is not of its version, nor if the
+ * transaction is older than the section's ttl.
  */
 extern bool BuildMayFill(const Section *section, const VersionRows *rows,
 						 const VersionRows *now);

@@ -104,6 +104,25 @@ static const Oid same_for_all[] = {
 };
 
 /*
+ * Of these, those whose result is another one at another time, though all else be
+ * the same.  A time of day in a zone that has a summer time is taken to be today's.
+ */
+static const Oid reading_time[] = {
+	F_NOW, F_TRANSACTION_TIMESTAMP, F_STATEMENT_TIMESTAMP,
+	F_AGE_TIMESTAMPTZ, F_AGE_TIMESTAMP,
+	F_TIMETZ_TIME, F_TIMEZONE_TEXT_TIMETZ, F_TIMEZONE_TIMETZ,
+	F_JSONB_PATH_EXISTS_TZ, F_JSONB_PATH_MATCH_TZ, F_JSONB_PATH_QUERY_TZ,
+	F_JSONB_PATH_QUERY_ARRAY_TZ, F_JSONB_PATH_QUERY_FIRST_TZ
+};
+
+/* Types that read words like 'now' and 'today', and those made of them. */
+static const Oid types_reading_time[] = {
+	DATEOID, TIMEOID, TIMETZOID, TIMESTAMPOID, TIMESTAMPTZOID,
+	TSRANGEOID, TSTZRANGEOID, DATERANGEOID,
+	TSMULTIRANGEOID, TSTZMULTIRANGEOID, DATEMULTIRANGEOID
+};
+
+/*
  * IMMUTABLE, but not a function of the arguments.  Those that take or return
  * a type which is refused anyway (regconfig, aclitem, ...) need no mention.
  */
@@ -176,6 +195,21 @@ BuiltinFunctionVerdict(Oid funcid)
 		default:
 			return FUNCTION_VOLATILE;
 	}
+}
+
+bool
+BuiltinFunctionReadsTime(Oid funcid)
+{
+	return IsMember(funcid, reading_time, lengthof(reading_time));
+}
+
+bool
+BuiltinTypeReadsTime(Oid type)
+{
+	Oid			element = get_element_type(type);
+
+	return IsMember(OidIsValid(element) ? element : type,
+					types_reading_time, lengthof(types_reading_time));
 }
 
 bool

@@ -26,6 +26,18 @@ typedef enum FunctionVerdict
 extern FunctionVerdict BuiltinFunctionVerdict(Oid funcid);
 
 /*
+ * May the function, one of those that are FUNCTION_OK, give something else at
+ * another time?  Those written in SQL are to be judged by what they call.
+ */
+extern bool BuiltinFunctionReadsTime(Oid funcid);
+
+/*
+ * May the same text mean something else at another time, when it is read as a
+ * value of the type?  As 'today' does of a date.
+ */
+extern bool BuiltinTypeReadsTime(Oid type);
+
+/*
  * Is it a plain type of PostgreSQL's own: a base, range or multirange type
  * whose text depends on the value and pinned settings only, record, or the
  * type of an untyped literal?  For an array type ask about its elements.

@@ -23,6 +23,7 @@ static const char *const stage_names[STAGE_NUM] = {
 	[STAGE_WAIT] = "wait",
 	[STAGE_BUILD] = "build",
 	[STAGE_FILL] = "fill",
+	[STAGE_AUDIT] = "audit",
 	[STAGE_ASSEMBLE] = "assemble",
 };
 

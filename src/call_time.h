@@ -20,6 +20,7 @@ typedef enum CallStage
 	STAGE_WAIT,					/* for what another backend builds */
 	STAGE_BUILD,
 	STAGE_FILL,
+	STAGE_AUDIT,
 	STAGE_ASSEMBLE,
 	STAGE_NUM
 } CallStage;

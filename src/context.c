@@ -24,6 +24,8 @@
  *	7. Build what is still missing, all in the one snapshot, and offer it to the
  *	   tiers if the fill guard agrees (build.c).  What Redis had goes into the
  *	   local tier; it was of the caller's version, so it needs no guard.
+ *	8. If audit_rate says so, build some of what was found, and compare (audit.c).
+ *	9. Build what is bypassed.
  *
  * Several users are answered together, which takes one exchange with Redis.
  *
@@ -31,6 +33,7 @@
  */
 #include "compat.h"
 
+#include "audit.h"
 #include "build.h"
 #include "catalog/pg_type.h"
 #include "change.h"
@@ -40,6 +43,7 @@
 #include "lib/stringinfo.h"
 #include "miss.h"
 #include "privilege.h"
+#include "settings.h"
 #include "stats.h"
 #include "utils/memutils.h"
 
@@ -232,6 +236,7 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 {
 	TierItem  **items;
 	int			nmissing;
+	bool		complete;
 
 	memset(call, 0, sizeof(*call));
 	CallTimeBegin(&call->time);
@@ -250,8 +255,13 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 	items = palloc(nusers * call->nsections * sizeof(TierItem *));
 	nmissing = FindLocal(call, items, true);
 	nmissing = FindRedis(call, items, nmissing, true);
-	if (!IsComplete(call))
+	complete = IsComplete(call);
+	if (!complete)
 		AnswerMissing(call, items, nmissing);
+	if (setting_audit_rate > 0)
+		AuditFinds(call);
+	if (!complete)
+		AnswerBypassed(call);
 	CountHits(call);
 }
 

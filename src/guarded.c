@@ -38,8 +38,14 @@ IsOfTheMoment(int sqlstate)
 	}
 }
 
-ErrorData *
-RunGuarded(void (*function) (void *arg), void *arg)
+static bool
+EndsStatement(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION;
+}
+
+static ErrorData *
+Run(void (*function) (void *arg), void *arg, bool (*is_raised_on) (int sqlstate))
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -58,9 +64,21 @@ RunGuarded(void (*function) (void *arg), void *arg)
 		error = CopyErrorData();
 		FlushErrorState();
 		EndGuard(context, owner);
-		if (IsOfTheMoment(error->sqlerrcode))
+		if (is_raised_on(error->sqlerrcode))
 			ReThrowError(error);
 	}
 	PG_END_TRY();
 	return error;
+}
+
+ErrorData *
+RunGuarded(void (*function) (void *arg), void *arg)
+{
+	return Run(function, arg, IsOfTheMoment);
+}
+
+ErrorData *
+RunShielded(void (*function) (void *arg), void *arg)
+{
+	return Run(function, arg, EndsStatement);
 }

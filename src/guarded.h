@@ -20,4 +20,10 @@
  */
 extern ErrorData *RunGuarded(void (*function) (void *arg), void *arg);
 
+/*
+ * The same, but all that is raised on is what ends the statement from outside:
+ * a cancel, a time-out of it, the end of the session (class 57).
+ */
+extern ErrorData *RunShielded(void (*function) (void *arg), void *arg);
+
 #endif							/* CLARIFY_GUARDED_H */

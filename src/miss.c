@@ -9,19 +9,16 @@
 #include "compat.h"
 
 #include "build.h"
-#include "change.h"
 #include "clock.h"
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "find.h"
 #include "flight.h"
 #include "local_tier.h"
 #include "miss.h"
-#include "privilege.h"
 #include "redis_tier.h"
 #include "settings.h"
 #include "stats.h"
-#include "utils/inval.h"
+#include "undisturbed.h"
 #include "utils/timestamp.h"
 
 /*----------
@@ -135,51 +132,13 @@ BuildMissing(ContextCall *call, bool bypassed)
 }
 
 /*
- * Has this transaction changed a table of the section by now?  What a policy
- * calls may have done so in the middle of the builds.
- */
-static bool
-IsMarked(const Section *section)
-{
-	ListCell   *lc;
-
-	foreach(lc, section->relations)
-	{
-		if (ChangeIsMarked(lfirst_oid(lc)))
-			return true;
-	}
-	return ChangeAllMarked();
-}
-
-/* When the entry of a section built now expires, spread by the jitter. */
-static TimestampTz
-ExpiryOf(const Section *section)
-{
-	double		spread = pg_prng_double(&pg_global_prng_state) * setting_ttl_jitter / 100.0;
-
-	return GetCurrentTransactionStartTimestamp() +
-		(TimestampTz) (section->ttl_us * (1.0 - spread));
-}
-
-/*
- * Is it still the caller for whom row-level security was found not to apply?
- * Else a build may have been held to policies, whose functions may also have
- * changed anything in this session.
- */
-static bool
-CallerIsStillTheSame(const ContextCall *call)
-{
-	AcceptInvalidationMessages();
-	return GetUserId() == call->role && PrivilegeChanges() == call->privilege_changes;
-}
-
-/*
  * Which answers, built here, may be kept?  Sets items to them.  The times of
  * their entries are those of the transaction's beginning, as now() is.
  */
 static int
 CollectBuilt(ContextCall *call, TierItem **items)
 {
+	TimestampTz built_at = GetCurrentTransactionStartTimestamp();
 	VersionRows now = {0};
 	bool		guarded = false;
 	int			nitems = 0;
@@ -202,13 +161,13 @@ CollectBuilt(ContextCall *call, TierItem **items)
 				return 0;
 			guarded = true;
 			if (!asked)
-				may_fill = SectionIsCurrent(section) && !IsMarked(section) &&
+				may_fill = SectionIsUndisturbed(section) &&
 					BuildMayFill(section, &call->tables, &now);
 			asked = true;
 			if (!may_fill)
 				continue;
-			answer->item.header.built_at = GetCurrentTransactionStartTimestamp();
-			answer->item.header.expires_at = ExpiryOf(section);
+			answer->item.header.built_at = built_at;
+			answer->item.header.expires_at = SectionExpiry(section, built_at);
 			items[nitems++] = &answer->item;
 		}
 	}
@@ -267,10 +226,6 @@ FillTiers(ContextCall *call, TierItem **items)
 	CallTimeStage(&call->time, STAGE_FILL);
 }
 
-/*
- * What is bypassed comes last: it may be held to policies, or wait for a lock, and
- * neither is to concern what others are given.
- */
 void
 AnswerMissing(ContextCall *call, TierItem **items, int nmissing)
 {
@@ -281,5 +236,10 @@ AnswerMissing(ContextCall *call, TierItem **items, int nmissing)
 	BuildMissing(call, false);
 	FillTiers(call, items);
 	FlightEnd(&flight);
+}
+
+void
+AnswerBypassed(ContextCall *call)
+{
 	BuildMissing(call, true);
 }

@@ -36,7 +36,7 @@ PG_FUNCTION_INFO_V1(clarify_reset_stats);
 PG_FUNCTION_INFO_V1(clarify_cache_status);
 PG_FUNCTION_INFO_V1(clarify_section_state);
 
-#define STATS_COLUMNS	11
+#define STATS_COLUMNS	13
 #define CALL_STATS_COLUMNS 6
 #define REDIS_STATS_COLUMNS (REDIS_NUM_COUNTERS + 1)
 #define STATUS_COLUMNS	12
@@ -98,6 +98,8 @@ PutStatsRow(ReturnSetInfo *rsinfo, const char *section)
 		values[8] = Int64GetDatum((int64) StatsRead(slot, STATS_FILL_FAILURES));
 		values[9] = Int64GetDatum((int64) StatsRead(slot, STATS_VERSION_MISMATCHES));
 		values[10] = Int64GetDatum((int64) StatsRead(slot, STATS_CORRUPT));
+		values[11] = Int64GetDatum((int64) StatsRead(slot, STATS_AUDITED));
+		values[12] = Int64GetDatum((int64) StatsRead(slot, STATS_AUDIT_MISMATCHES));
 	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

@@ -25,6 +25,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "ext_tables.h"
 #include "parser/analyze.h"
 #include "pin.h"
@@ -33,6 +34,7 @@
 #include "section_check.h"
 #include "section_columns.h"
 #include "section_uses.h"
+#include "settings.h"
 #include "stats.h"
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
@@ -389,6 +391,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	MemoryContextSwitchTo(old_context);
 
 	section->fingerprint = Fingerprint(section, uses.collations);
+	section->reads_time = uses.reads_time;
 }
 
 /*
@@ -449,6 +452,14 @@ SectionIsCurrent(Section *section)
 {
 	AcceptInvalidationMessages();
 	return section->analyzed;
+}
+
+TimestampTz
+SectionExpiry(const Section *section, TimestampTz built_at)
+{
+	double		spread = pg_prng_double(&pg_global_prng_state) * setting_ttl_jitter / 100.0;
+
+	return built_at + (TimestampTz) (section->ttl_us * (1.0 - spread));
 }
 
 /* Raise a fault found in a new section. */

@@ -34,6 +34,8 @@ typedef struct Section
 	uint64		coverage;		/* XOR of the coverage tokens it was made under */
 	char	   *fault;			/* why it can't be cached, or NULL */
 	uint64		fingerprint;
+	bool		reads_time;		/* at another time the same rows may give another
+								 * text */
 	List	   *relations;		/* Oids of the tables it reads */
 	List	   *functions;		/* Oids that the executor checks EXECUTE on */
 	List	   *namespaces;		/* Oids of the tables' schemas */
@@ -76,6 +78,9 @@ extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
  * locks are held.
  */
 extern bool SectionIsCurrent(Section *section);
+
+/* When an entry of the section that is built then expires, spread by the jitter. */
+extern TimestampTz SectionExpiry(const Section *section, TimestampTz built_at);
 
 /*
  * The section's plan, which must be a kept one, and which the section then owns.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * section_uses.c
- *	  What a section's query uses: tables, functions, collations.
+ *	  What a section's query uses: tables, functions, collations, the time.
  *
  * Rather too much than too little: a hit must be refused to whoever the
  * executor would refuse, and an entry must not outlive a collation's version.
@@ -12,6 +12,7 @@
  */
 #include "compat.h"
 
+#include "builtin.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
@@ -60,6 +61,7 @@ UseFunction(SectionUses *uses, Oid funcid)
 	if (!OidIsValid(funcid) || list_member_oid(uses->functions, funcid))
 		return;
 	uses->functions = lappend_oid(uses->functions, funcid);
+	uses->reads_time |= BuiltinFunctionReadsTime(funcid);
 	UseFunctionBody(uses, funcid);
 }
 
@@ -117,6 +119,16 @@ UseArrayOperator(SectionUses *uses, ScalarArrayOpExpr *expr)
 	UseOperator(uses, get_negator(expr->opno));
 }
 
+/* What is read from text, or from the members of a JSON value, as these types. */
+static void
+UseInput(SectionUses *uses, List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		uses->reads_time |= BuiltinTypeReadsTime(lfirst_oid(lc));
+}
+
 static void
 UseSortGroup(SectionUses *uses, SortGroupClause *clause)
 {
@@ -160,6 +172,13 @@ UsesWalker(Node *node, SectionUses *uses)
 														 ((RangeTblEntry *) node)->relid);
 			/* query_tree_walker goes on to what is in it */
 			return false;
+		case T_SQLValueFunction:
+			/* CURRENT_DATE and its like; who calls, nobody may ask */
+			uses->reads_time = true;
+			break;
+		case T_CoerceViaIO:
+			uses->reads_time |= BuiltinTypeReadsTime(((CoerceViaIO *) node)->resulttype);
+			break;
 		case T_ScalarArrayOpExpr:
 			UseArrayOperator(uses, (ScalarArrayOpExpr *) node);
 			break;
@@ -179,6 +198,7 @@ UsesWalker(Node *node, SectionUses *uses)
 			break;
 		case T_RangeTblFunction:
 			UseCollations(uses, ((RangeTblFunction *) node)->funccolcollations);
+			UseInput(uses, ((RangeTblFunction *) node)->funccoltypes);
 			break;
 		default:
 			break;
@@ -192,5 +212,6 @@ SectionCollectUses(Query *query, SectionUses *uses)
 	uses->relations = NIL;
 	uses->functions = NIL;
 	uses->collations = NIL;
+	uses->reads_time = false;
 	UsesWalker((Node *) query, uses);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * section_uses.h
- *	  What a section's query uses: tables, functions, collations.
+ *	  What a section's query uses: tables, functions, collations, the time.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,8 @@ typedef struct SectionUses
 	List	   *functions;		/* Oids of functions that the executor would
 								 * check EXECUTE on, operators' included */
 	List	   *collations;		/* Oids, without InvalidOid */
+	bool		reads_time;		/* at another time the same rows may give another
+								 * text; rather too often than too seldom */
 } SectionUses;
 
 /*

@@ -32,6 +32,7 @@ int			setting_max_entry_size = 1024;
 int			setting_max_tracked_keys = 10000;
 int			setting_local_cache_size = 64 * 1024;
 int			setting_log_min_duration = -1;
+double		setting_audit_rate = 0.0;
 
 bool		setting_is_preloaded = false;
 
@@ -192,6 +193,13 @@ DefineCacheSettings(void)
 							-1, -1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+	DefineCustomRealVariable("clarify_cache.audit_rate",
+							 "The share of hits that are built again and compared, from 0 to 1.",
+							 "Not those of sections that depend on the time.",
+							 &setting_audit_rate,
+							 0.0, 0.0, 1.0,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	/*
 	 * What is not preloaded may not define a setting that only the start of

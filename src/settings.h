@@ -23,6 +23,7 @@ extern int	setting_max_entry_size; /* kilobytes */
 extern int	setting_max_tracked_keys;	/* per table and transaction */
 extern int	setting_local_cache_size;	/* kilobytes; 0: no local tier */
 extern int	setting_log_min_duration;	/* milliseconds; -1: never */
+extern double setting_audit_rate;	/* share of hits, 0 to 1 */
 
 /* Is the library in shared_preload_libraries? */
 extern bool setting_is_preloaded;

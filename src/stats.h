@@ -44,6 +44,8 @@ typedef enum StatsCounter
 	STATS_FILL_FAILURES,		/* entries that a tier should have taken */
 	STATS_VERSION_MISMATCHES,	/* authentic entries of other data */
 	STATS_CORRUPT,				/* entries that are not ours */
+	STATS_AUDITED,				/* hits built again and compared */
+	STATS_AUDIT_MISMATCHES,		/* those that were not the same */
 	STATS_BYPASSES,				/* neither read nor filled; by BypassReason */
 
 	/* of a database's calls, in the same places */

@@ -19,7 +19,7 @@ my $node = clarify_node('main', redis => $redis, local => '4MB',
 	conf => "clarify_cache.command_timeout = '2s'\nlog_statement = none\nlog_line_prefix = ''\n");
 my $user = user_id(1);
 my @sections = map { "section.$_" } qw(user dreams patterns sessions reflections);
-my @stages = map { $_ . '_us' } qw(versions sections local redis wait build fill assemble);
+my @stages = map { $_ . '_us' } qw(versions sections local redis wait build fill audit assemble);
 my $log_all = 'SET clarify_cache.log_min_duration = 0';
 my $session = open_session($node);
 

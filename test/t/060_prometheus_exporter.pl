@@ -39,7 +39,9 @@ my %of_section = (
 	fills => 'fills_total',
 	fill_failures => 'fill_failures_total',
 	version_mismatches => 'version_mismatches_total',
-	corrupt_entries => 'corrupt_entries_total');
+	corrupt_entries => 'corrupt_entries_total',
+	audited => 'audited_total',
+	audit_mismatches => 'audit_mismatches_total');
 my %of_server = (
 	commands => 'redis_commands_total',
 	errors => 'redis_errors_total',
@@ -151,7 +153,8 @@ $redis->put($patterns, 'not an entry');
 $node->restart;
 $node->safe_psql('postgres',
 	"SET clarify_cache.enabled = off; UPDATE dreams SET title = title || '!' WHERE user_id = '@{[user_id(2)]}'");
-context($node, user_id($_)) for 1 .. 5, 4, 5, 4;
+context($node, user_id($_)) for 1 .. 5, 4, 5;
+$node->safe_psql('postgres', "SET clarify_cache.audit_rate = 1; SELECT clarify_context('@{[user_id(4)]}')");
 $node->safe_psql('postgres', "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT clarify_context('@{[user_id(1)]}')");
 $node->safe_psql('postgres', "SET clarify_cache.enabled = off; SELECT clarify_context('@{[user_id(1)]}')") for 1, 2;
 
@@ -165,6 +168,8 @@ is(of_dreams($metrics, 'bypasses_total', reason => 'serializable'), 1, 'at work:
 is(of_dreams($metrics, 'bypasses_total', reason => 'disabled'), 2, 'at work: two for another reason');
 is($metrics->value('clarify_cache_section_corrupt_entries_total', datname => 'postgres', section => 'patterns'), 1,
 	'at work: a corrupt entry');
+is(of_dreams($metrics, 'audited_total'), 1, 'at work: an audit');
+is(of_dreams($metrics, 'audit_mismatches_total'), 0, 'at work: of a right answer');
 is($metrics->value('clarify_cache_breaker_state'), 0, 'at work: the breaker is closed');
 is($metrics->value('clarify_cache_call_duration_seconds_count', datname => 'postgres'), 11, 'at work: calls');
 is($metrics->value('clarify_cache_call_duration_seconds_bucket', datname => 'postgres', le => '+Inf'), 11,

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * undisturbed.c
+ *	  Has something come between a call's judgement of a section and what was
+ *	  built of it?  See undisturbed.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "change.h"
+#include "privilege.h"
+#include "undisturbed.h"
+#include "utils/inval.h"
+
+bool
+CallerIsStillTheSame(const ContextCall *call)
+{
+	AcceptInvalidationMessages();
+	return GetUserId() == call->role && PrivilegeChanges() == call->privilege_changes;
+}
+
+/*
+ * Has this transaction changed a table of the section by now?  What a policy
+ * calls may have done so in the middle of the builds.
+ */
+static bool
+IsMarked(const Section *section)
+{
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		if (ChangeIsMarked(lfirst_oid(lc)))
+			return true;
+	}
+	return ChangeAllMarked();
+}
+
+bool
+SectionIsUndisturbed(Section *section)
+{
+	return SectionIsCurrent(section) && !IsMarked(section);
+}
