@@ -151,6 +151,7 @@ start_postgres <<-CONF
 	clarify_cache.breaker_recovery = '100ms'
 	clarify_cache.command_timeout = '100ms'	# so that a busy machine reads Redis, too
 	clarify_cache.max_tracked_keys = 3
+	clarify_cache.audit_rate = 0.05
 	max_prepared_transactions = 30
 	synchronous_commit = off
 	autovacuum_naptime = '1s'

@@ -52,8 +52,8 @@ sub counters
 {
 	my ($host) = @_;
 	my %counters;
-	@counters{qw(local redis builds bypasses fills outdated foreign opened)} = split /\|/,
-	  query('SELECT sum(local_hits), sum(redis_hits), sum(builds), sum(bypasses), sum(fills), sum(version_mismatches), sum(corrupt_entries), min(breaker_openings) FROM clarify_cache.stats, clarify_cache.status', $host);
+	@counters{qw(local redis builds bypasses fills outdated foreign audited differed opened)} = split /\|/,
+	  query('SELECT sum(local_hits), sum(redis_hits), sum(builds), sum(bypasses), sum(fills), sum(version_mismatches), sum(corrupt_entries), sum(audited), sum(audit_mismatches), min(breaker_openings) FROM clarify_cache.stats, clarify_cache.status', $host);
 	$_ ||= 0 for values %counters;
 	for (split /\n/, query(q{SELECT key || '=' || sum(value::bigint) FROM clarify_cache.stats, jsonb_each_text(bypass_reasons) GROUP BY key}, $host))
 	{

@@ -159,11 +159,14 @@ if (!$control)
 	$made += $total{$_} for grep { /^fault / } keys %total;
 	printf "%d answers read, %d sections out of the cache (%.0f %%), %d wrong, %d faults\n",
 	  $total{reads} // 0, $hits, $share, $total{mismatches} // 0, $made;
+	if ($total{'counted differed'}) { print "the extension's own audits found a difference\n"; $bad++; }
 	if ($opt{profile} ne 'skew' && $share < 2) { print "the cache was hardly used\n"; $bad++; }
 }
 else
 {
 	printf "%d answers read, %d wrong\n", $total{reads} // 0, $total{mismatches} // 0;
+	# The audits must see what the checker sees.
+	if ($opt{cache} eq 'blind' && !$total{'counted differed'}) { print "no audit found a difference\n"; $total{mismatches} = 0; $bad++; }
 }
 if (!$control || !$total{mismatches})
 {

@@ -30,6 +30,8 @@ printf "bypassed: %s\n", join(', ', map { "$_->[1] $_->[0]" } list('counted bypa
 printf "entries found outdated: %d, foreign or damaged: %d; breaker openings: %d\n",
   map { n("counted $_") } qw(outdated foreign opened);
 
+printf "audited by the extension itself: %d, different: %d\n", map { n("counted $_") } qw(audited differed);
+
 my $worse = 0;
 if (my $times = n('times end_cached') + n('times end_plain'))
 {
