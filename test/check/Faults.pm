@@ -25,11 +25,13 @@ our $dir;		# of this run
 our $standby;	# its socket's folder, if there is one
 our %banked;	# counters of the server before its crashes
 
-my %done;		# how often each fault was made
+my %done;		# how often each fault was made;
+my %asked;		# and tried
 my %redis;		# name => { port, pid, proxy }
 my $current = 'a';	# who is written to
 my $replica;		# who replicates it, if anybody
 my $put_back = {};	# older values
+my %children;	# that run, by pid
 
 # ------------------------------------------------------------------ servers
 
@@ -70,8 +72,6 @@ sub free_port
 	return $socket->sockport;
 }
 
-sub alive { my ($pid) = @_; return $pid && kill(0, $pid) && waitpid($pid, WNOHANG) == 0; }
-
 # A program of ours that runs until it is killed; lib.sh finds what is left over.
 sub spawn
 {
@@ -85,6 +85,7 @@ sub spawn
 		open STDERR, '>>', "$tmp/faults.log";
 		exec @command or POSIX::_exit(1);
 	}
+	$children{$pid} = 1;
 	open my $fh, '>', "$tmp/$name.redis.pid" or die;
 	print $fh "$pid\n";
 	close $fh;
@@ -94,9 +95,10 @@ sub spawn
 sub end_process
 {
 	my ($pid) = @_;
-	return unless $pid;
+	return unless $pid && $children{$pid};
 	kill 'KILL', $pid;
 	waitpid $pid, 0;
+	delete $children{$pid};
 }
 
 # The name that the extension knows; renamed into place, so it is always there.
@@ -110,7 +112,7 @@ sub point_to
 sub wait_for_socket
 {
 	my ($path) = @_;
-	for (1 .. 250)
+	for (1 .. 1000)
 	{
 		return 1 if IO::Socket::UNIX->new(Peer => $path);
 		sleep 0.02;
@@ -126,12 +128,18 @@ sub start_redis
 	unlink "$folder/dump.rdb", "$tmp/$name.sock";
 	quietly("cp '$rdb' '$folder/dump.rdb'") if $rdb && -e $rdb;
 	my $redis = $redis{$name} //= {};
-	$redis->{port} //= free_port();
-	$redis->{pid} = spawn($name, 'redis-server', '--port', $redis->{port}, '--bind', '127.0.0.1',
-		'--unixsocket', "$tmp/$name.sock", '--unixsocketperm', '700', '--dir', $folder,
-		'--save', '', '--appendonly', 'no', '--enable-debug-command', 'local',
-		'--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0', '--logfile', "$tmp/redis_$name.log");
-	wait_for_socket("$tmp/$name.sock") or die "Redis did not start\n";
+	for (1 .. 3)
+	{
+		# Another port each time: somebody else may have taken the last one.
+		$redis->{port} = free_port();
+		$redis->{pid} = spawn($name, 'redis-server', '--port', $redis->{port}, '--bind', '127.0.0.1',
+			'--unixsocket', "$tmp/$name.sock", '--unixsocketperm', '700', '--dir', $folder,
+			'--save', '', '--appendonly', 'no', '--repl-diskless-sync', 'yes',
+			'--repl-diskless-sync-delay', '0', '--logfile', "$tmp/redis_$name.log");
+		return if wait_for_socket("$tmp/$name.sock");
+		end_process($redis->{pid});
+	}
+	die "Redis did not start\n";
 }
 
 # The other one replicates the current one, half a second late.
@@ -214,8 +222,9 @@ sub restart_with_old_data
 {
 	command($current, 'SAVE');
 	quietly("cp '$tmp/redis_$current/dump.rdb' '$tmp/new.rdb'");
-	restart_redis("$tmp/old.rdb");
-	rename "$tmp/new.rdb", "$tmp/old.rdb";
+	restart_redis("$dir/old.rdb");
+	rename "$tmp/new.rdb", "$dir/old.rdb";
+	return 1;
 }
 
 sub freeze
@@ -225,11 +234,12 @@ sub freeze
 	kill 'CONT', $redis{$current}{pid};
 }
 
-# What the primary has not sent yet is lost; the replica goes on without.
+# What the primary has not sent yet is lost; the replica goes on without.  Undefined
+# if it has not caught up with the beginning yet.
 sub fail_over
 {
-	start_replica(), a_while(1) unless $replica;
 	my ($old, $new) = ($current, $replica);
+	return undef if (command($new, 'INFO', 'replication') // '') !~ /master_link_status:up/;
 	end_process($redis{$old}{pid});
 	end_process(delete $redis{$new}{proxy});
 	command($new, 'REPLICAOF', 'NO', 'ONE');
@@ -237,55 +247,63 @@ sub fail_over
 	point_to("$tmp/$new.sock");
 	a_while(0.3);
 	start_replica();
+	return 1;
 }
 
 sub for_a_while
 {
 	my ($setting, $bad, $good) = @_;
-	command($current, 'CONFIG', 'SET', $setting, $bad);
+	my $done = command($current, 'CONFIG', 'SET', $setting, $bad);
 	a_while(0.5);
-	command($current, 'CONFIG', 'SET', $setting, $good);
+	for (1 .. 20) { last if command($current, 'CONFIG', 'SET', $setting, $good); }
+	return $done;
 }
 
 # A replica of nobody: it serves what it has, and refuses writes.
 sub read_only
 {
-	command($current, 'REPLICAOF', '127.0.0.1', '1');
+	my $done = command($current, 'REPLICAOF', '127.0.0.1', '1');
 	a_while(0.5);
-	command($current, 'REPLICAOF', 'NO', 'ONE');
+	for (1 .. 20) { last if command($current, 'REPLICAOF', 'NO', 'ONE'); }
+	return $done;
 }
 
 # What some keys had some time ago, and remember others for the next time.
 sub put_back
 {
-	command($current, 'SET', $_, $put_back->{$_}, 'PX', 60000) for keys %$put_back;
+	my $done = grep { defined command($current, 'SET', $_, $put_back->{$_}, 'PX', 60000) } keys %$put_back;
 	$put_back = {};
 	for my $key (some_keys(40))
 	{
 		my $value = command($current, 'GET', $key);
 		$put_back->{$key} = $value if defined $value;
 	}
+	return $done || undef;
 }
 
 # One user's entry under another's key, or one section's under another's.
 sub swap
 {
 	my @keys = some_keys(20);
+	my $done = 0;
 	for (1 .. 20)
 	{
 		my ($one, $other) = (one_of(@keys), one_of(@keys));
-		command($current, 'COPY', $one, $other, 'REPLACE') if $one && $one ne $other;
+		$done += command($current, 'COPY', $one, $other, 'REPLACE') // 0 if $one && $one ne $other;
 	}
+	return $done || undef;
 }
 
 sub spoil
 {
 	my ($how) = @_;
+	my $done = 0;
 	for my $key (some_keys(15))
 	{
 		my $value = command($current, 'GET', $key) // next;
-		command($current, 'SET', $key, $how->($value), 'KEEPTTL');
+		$done++ if command($current, 'SET', $key, $how->($value), 'KEEPTTL');
 	}
+	return $done || undef;
 }
 
 sub flip { my ($value) = @_; substr($value, rand length $value, 1) ^= chr(1 << int rand 8) if length $value; return $value; }
@@ -293,42 +311,48 @@ sub garbage { return join '', map { chr int rand 256 } 1 .. rand 300; }
 
 sub wrong_type
 {
+	my $done = 0;
 	for my $key (some_keys(15))
 	{
 		command($current, 'DEL', $key);
-		command($current, one_of([ 'RPUSH', $key, 'x' ], [ 'HSET', $key, 'x', 'y' ], [ 'SADD', $key, 'x' ])->@*);
+		$done++ if command($current, one_of([ 'RPUSH', $key, 'x' ], [ 'HSET', $key, 'x', 'y' ], [ 'SADD', $key, 'x' ])->@*);
 	}
+	return $done || undef;
 }
 
 sub through_proxy
 {
 	my (@how) = @_;
+	unlink "$tmp/proxy.sock";
 	my $pid = spawn('proxy', $^X, $proxy, '--listen', "$tmp/proxy.sock", '--to', "$tmp/$current.sock", @how);
-	wait_for_socket("$tmp/proxy.sock");
+	my $done = wait_for_socket("$tmp/proxy.sock");
 	point_to("$tmp/proxy.sock");
 	command($current, 'CLIENT', 'KILL', 'TYPE', 'normal');
 	a_while(1);
 	point_to("$tmp/$current.sock");
 	end_process($pid);
+	return $done || undef;
 }
 
 # ---------------------------------------------------- faults of PostgreSQL
 
-# Around a restart: count before, set right after.
+# Around a restart: what was counted before, and set right after.
 sub while_down
 {
-	my ($stop_and_start) = @_;
-	my $counters = counters();
+	my ($counters, $stop_and_start) = @_;
 	open my $fh, '>', "$dir/down" or die;
 	close $fh;
 	$stop_and_start->();
 	# When all sessions are gone, no change is under way.
-	for (1 .. 300)
+	my $left = '';
+	for (1 .. 900)
 	{
-		last if query(q{SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-			AND backend_type = 'client backend' AND application_name <> 'faults'}) eq '0';
+		$left = query(q{SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND backend_type = 'client backend' AND application_name <> 'faults'});
+		last if $left eq '0';
 		sleep 0.1;
 	}
+	die "the server did not come back\n" if $left eq '';
 	query($_) for split(/\n/, query(q{SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts
 			WHERE gid LIKE 'own%' AND database = current_database()})),
 	  (map { "SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM (SELECT 1 + greatest(
@@ -340,23 +364,24 @@ sub while_down
 
 sub crash
 {
-	while_down(sub {
+	while_down(counters(), sub {
 		quietly("pg_ctl -D '$tmp/pg' -m immediate -w -s stop");
 		quietly("pg_ctl -D '$tmp/pg' -l '$tmp/postgres.log' -w -t 120 -s start");
 	});
 }
 
-# One that waits for Redis.
+# One that waits for Redis, while it is frozen; undefined if there is none.
 sub end_waiting
 {
 	my ($how) = @_;
 	my $victim;
 	kill 'STOP', $redis{$current}{pid};
-	for (1 .. 40)
+	for (1 .. 60)
 	{
-		$victim = query(q{SELECT pid FROM pg_stat_activity WHERE wait_event = 'Extension' AND application_name ~ '^(reader|writer)' LIMIT 1});
+		$victim = query(q{SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Extension'
+			AND wait_event IN ('Extension', 'ClarifyCacheRedis') AND application_name ~ '^(reader|writer)' LIMIT 1}) || undef;
 		last if $victim;
-		sleep 0.02;
+		sleep 0.01;
 	}
 	$how->($victim) if $victim;
 	kill 'CONT', $redis{$current}{pid};
@@ -365,27 +390,38 @@ sub end_waiting
 
 sub kill_backend
 {
+	my $counters = counters();
 	return end_waiting(sub {
 		my ($victim) = @_;
-		while_down(sub { kill 'KILL', $victim; sleep 0.3; });
+		while_down($counters, sub { kill 'KILL', $victim; sleep 0.3; });
 	});
 }
 
 # From now on there are two servers, with the same past and the same Redis.
 sub promote
 {
-	quietly("pg_ctl -D '$tmp/standby' -w -s promote");
+	quietly("pg_ctl -D '$tmp/standby' -w -s promote") == 0 or die "the standby was not promoted\n";
 	open my $fh, '>', "$dir/promoted" or die;
 	close $fh;
+}
+
+# The standby lags.
+sub pause_replay
+{
+	return undef if -e "$dir/promoted";
+	query('SELECT pg_wal_replay_pause()', $standby);
+	a_while(2);
+	query('SELECT pg_wal_replay_resume()', $standby);
+	return 1;
 }
 
 # -------------------------------------------------------------------- all
 
 # name => [weight, what to do, what it does]
 my %faults = (
-	kill => [ 4, \&kill_redis ],
-	freeze => [ 6, \&freeze ],
-	empty => [ 3, sub { restart_redis() } ],
+	kill => [ 4, sub { kill_redis(); 1 } ],
+	freeze => [ 6, sub { freeze(); 1 } ],
+	empty => [ 3, sub { restart_redis(); 1 } ],
 	old_data => [ 3, \&restart_with_old_data ],
 	flushall => [ 4, sub { command($current, 'FLUSHALL') } ],
 	failover => [ 4, \&fail_over ],
@@ -403,8 +439,9 @@ my %faults = (
 	disconnect => [ 4, sub { command($current, 'CLIENT', 'KILL', 'TYPE', 'normal') } ],
 	sigterm => [ 5, sub { end_waiting(sub { kill 'TERM', $_[0] }) } ],
 	sigkill => [ 2, \&kill_backend ],
-	crash => [ 2, \&crash ],
-	promote => [ 0, \&promote ],);
+	crash => [ 2, sub { crash(); 1 } ],
+	lag => [ 10, \&pause_replay ],
+	promote => [ 0, sub { promote(); 1 } ],);
 
 sub names { return sort keys %faults; }
 
@@ -415,8 +452,8 @@ sub make
 	open my $fh, '>>', "$tmp/faults.log";
 	printf $fh "%.3f %s\n", time, $name;
 	close $fh;
-	my $result = $faults{$name}[1]->();
-	$done{$name}++ if defined $result || $name !~ /^sig/;
+	$done{$name}++ if defined $faults{$name}[1]->();
+	$asked{$name}++;
 }
 
 # A process: one Redis, empty; then, between "go" and the deadline it says, the
@@ -426,10 +463,14 @@ sub run
 	my (@names) = @_;
 	start_redis($current);
 	point_to("$tmp/$current.sock");
+	start_replica() if grep { $_ eq 'failover' } @names;
 	sleep 0.05 while !-e "$dir/go";
 	open my $go, '<', "$dir/go" or die;
 	my $deadline = <$go>;
 	my $restarted = time - 8;
+	# What some faults put back later.
+	if (grep { $_ eq 'older' } @names) { sleep 1; put_back(); }
+	if (grep { $_ eq 'old_data' } @names) { command($current, 'SAVE'); quietly("cp '$tmp/redis_$current/dump.rdb' '$dir/old.rdb'"); }
 	my $half = time + ($deadline - time) / 2;
 	my $promote = grep { $_ eq 'promote' } @names;
 	my @choice = map { ($faults{$_}[0] => $_) } grep { $_ ne 'promote' } @names;
@@ -448,6 +489,7 @@ sub run
 	}
 	open my $fh, '>', "$dir/count.faults" or die;
 	print $fh "$done{$_}\tfault $_\n" for keys %done;
+	print $fh "$asked{$_}\ttried $_\n" for keys %asked;
 	print $fh "$banked{$_}\tcounted $_\n" for keys %banked;
 	close $fh;
 }

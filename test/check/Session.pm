@@ -27,6 +27,7 @@ our @EXPORT = qw(session failures);
 our $dir;			# where failures and counts are written
 our $log;			# the server's log
 our $unsafe;		# are there changes that are not MVCC-safe?
+our $faults;		# may the server or a backend be ended?
 our $deadline;		# when to end
 our $max_failures = 3;
 our $own_tables;	# their OIDs, as a pattern: the extension's tables
@@ -38,7 +39,8 @@ my $name;
 my ($in, $out, $psql);
 my %count;
 my @recent;
-my $slow = 0;	# how long the slowest script took
+my $where;	# on which server
+my $cancelled;	# has something of this script been?
 
 # ------------------------------------------------------------------- psql
 
@@ -49,16 +51,19 @@ sub wait_while_down { sleep 0.02 while -e "$dir/down" && time < $deadline; }
 sub connect_psql
 {
 	my ($host, @first) = @_;
-	local $ENV{PGAPPNAME} = $name;
+	local $ENV{PGAPPNAME} = 'starting';
 	local $ENV{PGHOST} = $host if $host;
 	wait_while_down();
 	$psql = open2($out, $in, 'exec psql -XAtq -v VERBOSITY=verbose 2>&1');
 	$in->autoflush(1);
+	# (Nobody cancels these: they are not of a reader or writer yet.)
+	print $in "SET statement_timeout = '60s';\n";
 	print $in "$_;\n" for @first;
 	print $in q{PREPARE look(int) AS WITH look AS MATERIALIZED (SELECT clarify_context(u($1))::text AS c, plain(u($1)) AS p) SELECT line($1, NULL, c, p) FROM look;}, "\n";
+	print $in "SET application_name = '$name';\n";
 }
 
-# Run a script; its output as [tag, line].  Undefined if the session ended.
+# Run a script; its output as [tag, line], and whether the session is still there.
 sub run
 {
 	my @lines;
@@ -69,7 +74,7 @@ sub run
 	while (defined(my $line = <$out>))
 	{
 		chomp $line;
-		return \@lines if $line eq '@done';
+		return (\@lines, 1) if $line eq '@done';
 		if ($line =~ /^\@(\w+)$/) { $tag = $1; push @lines, [ $tag, '@' ]; next; }
 		if ($line =~ /^SNAPSHOT\|(.*)/)
 		{
@@ -81,7 +86,7 @@ sub run
 		}
 		push @lines, [ $tag, $line ];
 	}
-	return undef;
+	return (\@lines, 0);
 }
 
 # --------------------------------------------------------------- failures
@@ -92,7 +97,7 @@ sub failures { my @files = glob "$dir/failure.*"; return scalar @files; }
 sub diagnosis
 {
 	my $text = '';
-	my $lines = run(
+	my ($lines) = run(
 		[ 'ddl', 'ROLLBACK' ],
 		(map { [ 'look', "SELECT CASE WHEN c = p THEN 'again: same' ELSE 'again: DIFFERENT ' || c END FROM (SELECT clarify_context(u(n))::text AS c, plain(u(n)) AS p FROM generate_series(1, 5) n OFFSET 0) s" ] } 1 .. 3),
 		[ 'ddl', 'SELECT section, cacheable, reason FROM clarify_cache.sections' ],
@@ -121,10 +126,9 @@ sub fail
 my $common = qr/^(40001|40P01|55P03|57014|57P01|25P02)$/;
 my %tolerated = (
 	# FK and unique violations; no partition for a row; a table (partition) or savepoint that is not there
-	write => qr/^(23503|23505|23514|42P01|55000|22003|25006|38000|3B001)$/,
+	write => qr/^(23503|23505|23514|22003|25006|38000|3B001)$/,
 	snapshot => qr/^(22023|42704|55000)$/,
 	end => qr/^(23503|23505|25006)$/,
-	guest => qr/^42501$/,
 	ddl => qr/^(?!XX)/,);
 
 sub judge_error
@@ -134,10 +138,13 @@ sub judge_error
 	  or return;
 	if ($severity eq 'WARNING')
 	{
-		fail('WRONG, within a statement', $script) if $message =~ /^WITHIN/ && !$unsafe;
-		$count{within_unjudged}++ if $message =~ /^WITHIN/ && $unsafe;
+		return unless $message =~ /^WITHIN/;
+		if ($unsafe) { $count{'within a statement, not to be judged'}++; return; }
+		$count{mismatches}++;
+		fail('WRONG, within a statement', $script);
 		return;
 	}
+	fail("a statement took a minute at $tag:\n$message", $script) if $message =~ /statement timeout/;
 	my $rest = '';
 	for (my $j = $i + 1; $j < @$lines && $lines->[$j][1] !~ /^(\@|ERROR|WARNING|LOOK|BULK|GUEST|EPOCH)/; $j++)
 	{
@@ -146,13 +153,20 @@ sub judge_error
 	(my $what = $message) =~ s/"(p[\d.]+|[\dA-F]+-.*)"/.../g;
 	$what =~ s/\d+/N/g;
 	$count{"error $tag $code $what"}++ unless $code eq '25P02';
+	$cancelled = 1 if $code eq '57014';
 	$count{"refused $tag"}++ if $code eq '40001';
+	# The server's own end, or this session's, is a fault's.
+	return if $severity eq 'FATAL' && $code =~ /^57P0[123]$/ && $faults;
 	# attach() and repair() lock one of them to do one after the other, and then
 	# tables: as any two transactions with DDL of several tables, they can deadlock.
 	if ($code eq '40P01' && $own_tables && $rest =~ /waits for (?!ShareRowExclusive)\w+ on relation ($own_tables) /)
 	{
 		fail("deadlock over the extension's table:\n$message\n$rest", $script);
 	}
+	# GRANT and REVOKE take no lock on a table that others may be changing.
+	elsif ($code eq 'XX000' && $tag eq 'ddl' && $message eq 'tuple concurrently updated') { }
+	# After a cancel, what belongs to the statement that was cancelled.
+	elsif ($cancelled && $code =~ /^(25P01|3B001|34000|26000)$/) { }
 	elsif ($tag eq 'count' || $code !~ $common && !($tolerated{$tag} && $code =~ $tolerated{$tag}))
 	{
 		fail("unexpected error at $tag:\n$message\n$rest", $script);
@@ -200,7 +214,9 @@ sub judge_look
 		$count{"different, judged $how"}++;
 		return if $how eq 'not at all';
 		my @c = parts($context);
-		my @allowed = map { [ parts($_) ] } $first_answer, $after, ($before eq '-' ? () : $before);
+		# (Its own writes it sees later than its first look.)
+		my @allowed = map { [ parts($_) ] } $after, ($before eq '-' ? () : $before),
+		  (grep { $_->[0] eq 'write' } @$script) ? () : $first_answer;
 		return if !grep { my $i = $_; !grep { $_->[$i] eq $c[$i] } @allowed } 0 .. $#sections;
 	}
 	wrong($isolation, $how, $n, $context, $after, $before, $first_answer, $script);
@@ -225,6 +241,7 @@ sub judge
 	my @pending;
 
 	@recent = @$lines;
+	$cancelled = 0;
 	for (my $i = 0; $i < @$lines; $i++)
 	{
 		my ($tag, $line) = @{ $lines->[$i] };
@@ -243,6 +260,7 @@ sub judge
 			my $look = $1 eq 'LOOK' ? [ (split /\|/, $line, 6)[ 1 .. 5 ], 1 ]
 			  : do { my (undef, $n, $isolation, $differs) = split /\|/, $line, 4; [ 'bulk', $isolation, undef, '-', $differs // '', $n ] };
 			$count{reads} += $look->[5];
+			$count{"reads $where"} += $look->[5];
 			if ($unsafe) { push @pending, $look; }
 			else { judge_look($look, 1, 1, $first, $script); }
 		}
@@ -265,26 +283,28 @@ sub session
 	my ($next, $rest, $host) = @$job{qw(next rest host)};
 	my @first = @{ $job->{first} // [] };
 	$name = $job->{name};
+	$where = $host ? 'on the standby' : 'on the primary';
 	sleep 0.1 while $job->{after} && !-e $job->{after} && time < $deadline;
 	connect_psql($host, @first);
 	while (time < $deadline && failures() < $max_failures)
 	{
 		my @script = $next->();
-		my $start = time;
-		my $lines = run(@script);
+		my ($lines, $still_there) = run(@script);
 		$count{scripts}++;
-		if (!defined $lines)
+		if (!$still_there)
 		{
-			# A fault; check.sh looks into the log for what is none.
 			waitpid $psql, 0;
 			undef $psql;
 			$count{'connections lost'}++;
+		}
+		judge($lines, \@script);
+		if (!$still_there)
+		{
+			fail('the session has ended', \@script) unless $faults;
 			sleep 0.05;
 			connect_psql($host, @first);
 			next;
 		}
-		$slow = time - $start if time - $start > $slow;
-		judge($lines, \@script);
 		sleep rand $rest if $rest;
 	}
 	close $in if $in;

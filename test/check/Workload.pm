@@ -177,7 +177,8 @@ sub writing
 		8 => sub { (change(), epoch(), look()) },
 		1 => sub {
 			(begin('READ COMMITTED'), [ 'set', 'SET LOCAL session_replication_role = replica' ],
-				change(), change(), end('COMMIT'))
+				change(), look(), [ 'write', 'SAVEPOINT s' ], change(), (chance(0.3) ? [ 'write', 'ROLLBACK TO s' ] : ()),
+				look(), end(chance(0.7) ? 'COMMIT' : "PREPARE TRANSACTION 'p$$." . ++$prepared . "'"))
 		},
 		1 => sub {
 			(epoch(), begin(isolation()), change(), [ 'set', 'SET TRANSACTION READ ONLY' ], look(), end('COMMIT'))
@@ -205,7 +206,7 @@ sub writing
 
 sub ddl { return map { [ 'ddl', $_ ] } @_; }
 sub in_one { return ddl('BEGIN', @_, weighted(5 => 'COMMIT', 2 => 'ROLLBACK')); }
-sub repair { return ddl('SELECT clarify_cache.repair()'); }
+sub repair { return [ 'own', 'SELECT clarify_cache.repair()' ]; }
 
 # The section "variant" takes its other definition.
 sub redefine
@@ -225,6 +226,7 @@ sub untracked_changes
 	my @on = ("ALTER TABLE $table ENABLE ALWAYS TRIGGER clarify_cache_track", "ALTER TABLE $table ENABLE ALWAYS TRIGGER clarify_cache_mark");
 	push @off, "ALTER TABLE $table DISABLE TRIGGER see" if $table eq 'notes' && chance(0.1);
 	push @on, "ALTER TABLE $table ENABLE TRIGGER USER", @on if $off[0] =~ /USER/;
+	push @on, "ALTER TABLE $table ENABLE TRIGGER see" if $table eq 'notes';
 	my @write = map { $_->[1] } change(), change();
 	return weighted(
 		3 => sub { (ddl(@off), ddl(@write), (chance(0.5) ? ddl(@on) : ()), pause(0.02), repair(), ddl(@on), repair()) },
@@ -238,7 +240,8 @@ sub untracked_changes
 sub keeping
 {
 	return weighted(
-		6 => sub { ddl('SELECT clarify_cache.compact()') },
+		6 => sub { [ 'own', 'SELECT clarify_cache.compact()' ] },
+		1 => sub { [ 'own', 'SELECT clarify_cache.warm(ARRAY(SELECT u(n) FROM generate_series(1, 40) n))' ] },
 		2 => sub { ddl('VACUUM clarify_cache.version') },
 		2 => sub { ddl('VACUUM FULL clarify_cache.version') },
 		1 => sub { ddl('CLUSTER clarify_cache.version USING version_key') },
@@ -253,6 +256,9 @@ sub keeping
 		1 => sub { ddl('VACUUM FULL ' . one_of(qw(notes people events_1 labels))) },
 		1 => sub { ddl('REINDEX TABLE notes') },
 		3 => sub { ddl('ALTER TABLE ' . one_of(qw(notes people labels)) . ' ' . one_of('ADD COLUMN IF NOT EXISTS extra int', 'DROP COLUMN IF EXISTS extra')) },
+		# rolled back, so nobody else sees either
+		1 => sub { (ddl('BEGIN', 'TRUNCATE notes'), look(), ddl('ROLLBACK')) },
+		1 => sub { (ddl('BEGIN', 'SAVEPOINT s', 'TRUNCATE events_1', 'ROLLBACK TO s'), change(), ddl('COMMIT')) },
 		1 => sub { in_one('ALTER TABLE notes ADD COLUMN extra2 int', change()->[1], 'ALTER TABLE notes DROP COLUMN extra2') },
 		5 => sub { redefine() },
 		5 => sub { untracked_changes() },
@@ -300,8 +306,6 @@ sub unsafe
 	my @script = weighted(
 		2 => sub { in_one('TRUNCATE labels', "INSERT INTO labels SELECT n, 'new ' || n FROM generate_series(0, 2) n") },
 		2 => sub { ddl('TRUNCATE ' . one_of(qw(events events_1 events_2 events_2a notes))) },
-		1 => sub { (ddl('BEGIN', 'TRUNCATE notes'), look(), ddl('ROLLBACK')) },
-		1 => sub { (ddl('BEGIN', 'SAVEPOINT s', 'TRUNCATE events_1', 'ROLLBACK TO s'), change(), ddl('COMMIT')) },
 		2 => sub { ddl('ALTER TABLE notes ALTER body TYPE ' . one_of('varchar', 'text') . " USING left(body, 10) || 'y'") },
 		2 => sub { ddl('ALTER TABLE people ALTER seen TYPE ' . one_of('int', 'bigint', 'numeric') . ' USING seen + 1000') },
 		# (To another type, or with another column, a partition pending detach would stay as it was, and plain queries under older snapshots fail.)

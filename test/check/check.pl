@@ -34,6 +34,7 @@ mkdir $dir;
 $Workload::unsafe = $Session::unsafe = $opt{profile} eq 'ddl';
 $Workload::dir = $Session::dir = $Faults::dir = $dir;
 $Session::log = $opt{log};
+$Session::faults = grep { /^(sigterm|sigkill|crash|promote)$/ } @faults;
 $Faults::tmp = dirname($dir);
 $Faults::standby = $standby;
 
@@ -57,15 +58,17 @@ sub sessions_of
 		(map { { name => "reader_guest$_", next => \&reading_as_guest, rest => 0.02, first => ['SET ROLE guest'] } } 1 .. 2),
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
+	return @guests if $profile eq 'guests';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
 	return (@readers, @writers, @keepers, @guests,
-		map { { name => "ddl$_", next => \&unsafe, rest => $opt{calm} ? 4 : 0.8, first => [$impatient] } } 1 .. 2)
+		map { { name => "ddl$_", next => \&unsafe, rest => $opt{calm} ? 4 : 1.5, first => [$impatient] } } 1 .. 2)
 	  if $profile eq 'ddl';
 	return (@readers, @writers[ 0 .. 2 ], @keepers,
 		(map { { name => "reader_standby$_", next => sub { reading(1) }, rest => 0.005, host => $standby } } 1 .. 3),
 		{ name => 'reader_standby_everybody', next => sub { reading_everybody(1) }, rest => 0.002, host => $standby },
 		# once it is promoted
+		{ name => 'finisher_promoted', next => \&finishing, rest => 0.05, host => $standby, after => "$dir/promoted" },
 		(map { { name => "writer_promoted$_", next => \&writing, rest => 0.04, host => $standby, after => "$dir/promoted" } } 1 .. 2))
 	  if $profile eq 'standby';
 	return map {
@@ -101,7 +104,9 @@ my @children;
 my $main = $$;
 END
 {
-	if ($? && $$ == $main) { kill 'KILL', @children; Faults::end(); }
+	my $status = $?;
+	if ($status && $$ == $main) { kill 'KILL', @children; Faults::end(); }
+	$? = $status;
 }
 push @children, child(0, sub { Faults::run(@faults) });
 for (1 .. 500) { last if -l "$Faults::tmp/redis.sock"; sleep 0.02; }
@@ -116,7 +121,7 @@ load('blind.sql') if $opt{cache} eq 'blind';
 $Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'});
 if ($standby)
 {
-	for (1 .. 200) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $standby) eq 't'; sleep 0.1; }
+	for (1 .. 600) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $standby) eq 't'; sleep 0.1; }
 }
 
 my @sessions = sessions_of($opt{profile});
@@ -126,8 +131,21 @@ print $go $Session::deadline;
 close $go;
 rename "$dir/go.new", "$dir/go";
 push @children, map { my $n = $_; child($n + 1, sub { session($sessions[$n]) }) } 0 .. $#sessions;
+# A session that hangs ends with a failure, too.
 my $died = 0;
-for (@children) { waitpid $_, 0; $died++ if $?; }
+local $SIG{ALRM} = sub {
+	print "still at work, two minutes after the end:\n",
+	  Faults::query(q{SELECT application_name, pid, state, wait_event_type, wait_event, left(query, 200) FROM pg_stat_activity WHERE datname = current_database()}), "\n";
+	exit 2;
+};
+alarm $opt{seconds} + 120;
+while (@children)
+{
+	waitpid $children[0], 0;
+	$died++ if $?;
+	shift @children;
+}
+alarm 0;
 
 # ---------------------------------------------------------------- report
 
@@ -137,12 +155,16 @@ for my $file (glob "$dir/count.*")
 	open my $fh, '<', $file or die;
 	/^(\d+)\t(.*)/ and $total{$2} += $1 while <$fh>;
 }
+my %share;	# of the sections, how many the cache had, by server
 if ($opt{cache} ne 'deletes')
 {
 	for my $host ($ENV{PGHOST}, $standby // ())
 	{
 		my $counters = Faults::counters($host);
+		my %sum = map { $_ => $counters->{$_} + ($host eq $ENV{PGHOST} ? $total{"counted $_"} // 0 : 0) } qw(local redis builds);
+		$share{$host} = 100 * ($sum{local} + $sum{redis}) / ($sum{local} + $sum{redis} + $sum{builds} + 1);
 		$total{"counted $_"} += $counters->{$_} for keys %$counters;
+		$total{"counted $_ on the standby"} += $counters->{$_} for $host eq ($standby // '') ? qw(local redis) : ();
 	}
 }
 Faults::end();
@@ -154,13 +176,16 @@ if (!$control)
 	print $totals "$total{$_}\t$_\n" for keys %total;
 	close $totals;
 	my $hits = $total{'counted local'} + $total{'counted redis'};
-	my $share = 100 * $hits / ($hits + $total{'counted builds'} + 1);
 	my $made = 0;
 	$made += $total{$_} for grep { /^fault / } keys %total;
-	printf "%d answers read, %d sections out of the cache (%.0f %%), %d wrong, %d faults\n",
-	  $total{reads} // 0, $hits, $share, $total{mismatches} // 0, $made;
+	printf "%d answers read, %d sections out of the cache (%s), %d wrong, %d faults\n",
+	  $total{reads} // 0, $hits, join(' and ', map { sprintf '%.0f %%', $_ } values %share), $total{mismatches} // 0, $made;
 	if ($total{'counted differed'}) { print "the extension's own audits found a difference\n"; $bad++; }
-	if ($opt{profile} ne 'skew' && $share < 2) { print "the cache was hardly used\n"; $bad++; }
+	if ($opt{profile} ne 'skew' && grep { $_ < 2 } values %share) { print "the cache was hardly used\n"; $bad++; }
+	# Readers never wait for the extension's tables.
+	my @waits = $Session::own_tables ? grep { /reader\S* .*still waiting for AccessShareLock on relation ($Session::own_tables) / }
+	  split /\n/, `grep -a 'still waiting for' '$opt{log}'` : ();
+	if (@waits) { print "readers waited:\n", map { "$_\n" } @waits; $bad++; }
 }
 else
 {

@@ -1,5 +1,6 @@
 # Adds up what the runs of check.sh counted (lines "n<tab>what"), and says it.
-# Fails if the cache made more serialization failures than there are without.
+# Fails if the cache made more serialization failures than there are without, or if
+# there was too little of something to tell.
 
 use strict;
 use warnings;
@@ -17,10 +18,17 @@ sub list
 print "errors, of the kinds that plain PostgreSQL raises among such sessions:\n";
 printf "%8d  %s\n", @$_ for list('error');
 printf "faults: %s\n", join(', ', map { "$_->[1] $_->[0]" } list('fault')) || 'none';
+printf "tried in vain: %s\n", join(', ', map { $_->[0] - n("fault $_->[1]") ? "$_->[1] " . ($_->[0] - n("fault $_->[1]")) : () } list('tried')) || 'none';
 printf "connections lost to faults: %d\n", n('connections lost');
 
 printf "answers read and checked: %d; %d strictly, %d by section beside changes that are not MVCC-safe, %d not to be judged beside these\n",
   n('reads'), n('read, judged strictly'), n('read, judged by section'), n('read, judged not at all');
+printf "of these on a standby, or what was one: %d, sections there from the local tier: %d, from Redis: %d\n",
+  n('reads on the standby'), n('counted local on the standby'), n('counted redis on the standby')
+  if n('reads on the standby');
+printf "different beside such changes, and not to be judged: %d, and %d within statements\n",
+  n('different, judged not at all'), n('within a statement, not to be judged')
+  if n('read, judged not at all');
 printf "by a role whose rights change: %d served, %d denied, %d not to be judged\n",
   n('guest served'), n('guest denied'), n('guest not judged')
   if sum('^guest');
@@ -32,7 +40,14 @@ printf "entries found outdated: %d, foreign or damaged: %d; breaker openings: %d
 
 printf "audited by the extension itself: %d, different: %d\n", map { n("counted $_") } qw(audited differed);
 
-my $worse = 0;
+my $bad = 0;
+sub bad { print "$_[0]\n"; $bad = 1; }
+
+# What would pass because nothing was looked at.
+bad('no answer was read') if !n('reads') && !sum('^looked at');
+bad('hardly anything could be judged') if n('reads') && n('read, judged strictly') < 0.1 * n('reads');
+bad('no damaged entry was met')
+  if !n('counted foreign') && sum('^fault (swapped|truncated|flipped|garbage)$') >= 10;
 if (my $times = n('times end_cached') + n('times end_plain'))
 {
 	my ($cached, $plain) = map { [ n("refused $_"), n("times end_$_") || 1 ] } qw(cached plain);
@@ -42,9 +57,9 @@ if (my $times = n('times end_cached') + n('times end_plain'))
 	printf "serialization failures: %.2f %% of %d transactions with the cache, %.2f %% of %d without\n",
 	  100 * $p, $cached->[1], 100 * $q, $plain->[1];
 	# Four deviations, and what a run's chances differ by anyway.
-	$worse = $p - $q > 4 * $noise + 0.1 * $q;
-	print "the cache makes more serialization failures\n" if $worse;
+	bad('the cache makes more serialization failures') if $p - $q > 4 * $noise + 0.1 * $q;
+	bad('too few transactions collided') if $cached->[1] < 100 || $plain->[0] < 1;
 	printf "looks at the invariant: %d\n", sum('^looked at');
 }
 printf "mismatches: %d\n", n('mismatches');
-exit($worse ? 1 : 0);
+exit $bad;
