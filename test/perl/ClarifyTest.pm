@@ -84,9 +84,10 @@ sub start_redis
 	return $self;
 }
 
-=item start_fake(tcp => 0, password => undef)
+=item start_fake(tcp => 0, password => undef, backlog => undef)
 
-A fake_redis.pl; see there for its modes.
+A fake_redis.pl; see there for its modes.  C<backlog> is how many connections may
+wait to be accepted; further ones are neither made nor refused.
 
 =cut
 
@@ -455,7 +456,8 @@ sub argv
 		'--log', "$self->{dir}/log",
 		'--control', "$self->{dir}/control",
 		($self->{socket} ? ('--socket', $self->{socket}) : ('--port-file', "$self->{dir}/port")),
-		(defined $self->{password} ? ('--password', $self->{password}) : ()));
+		(defined $self->{password} ? ('--password', $self->{password}) : ()),
+		(defined $self->{backlog} ? ('--backlog', $self->{backlog}) : ()));
 }
 
 # It says so in its log; a question might get no answer, or be counted.
