@@ -70,21 +70,48 @@ ALTER EVENT TRIGGER clarify_cache_ddl_end DISABLE;
 ALTER SCHEMA clarify_cache RENAME TO elsewhere_2;
 UPDATE dreams SET title = 'unseen' WHERE user_id = u(12);
 TRUNCATE reflections;
+SELECT attempt('SELECT clarify_context(u(12))');
 ALTER SCHEMA elsewhere_2 RENAME TO clarify_cache;
 SELECT look(u(12));
 ALTER TABLE clarify_cache.version RENAME TO other;
 UPDATE dreams SET title = 'unseen' WHERE user_id = u(12);
+SELECT attempt('SELECT clarify_context(u(12))');
+SELECT attempt('SELECT clarify_cache.repair()');
 ALTER TABLE clarify_cache.other RENAME TO version;
 ALTER EVENT TRIGGER clarify_cache_ddl_end ENABLE ALWAYS;
 SELECT look(u(12));
 UPDATE dreams SET title = 'seen' WHERE user_id = u(12);
 SELECT look(u(12));
 
+-- A table that goes while it is off: repair() says so and goes on with the others,
+-- and the next DDL forgets it.
+SELECT look(u(12));
+CREATE TABLE gone (user_id uuid);
+SELECT clarify_cache.attach('gone');
+ALTER EVENT TRIGGER clarify_cache_ddl_end DISABLE;
+DROP TABLE gone;
+ALTER TABLE dreams DISABLE TRIGGER USER;
+ALTER EVENT TRIGGER clarify_cache_ddl_end ENABLE ALWAYS;
+SELECT count(*) FROM clarify_cache.attached_table;
+SET client_min_messages = error;	-- its number
+SELECT attempt('SELECT clarify_cache.repair()');
+RESET client_min_messages;
+SELECT look(u(12));
+UPDATE dreams SET title = 'seen again' WHERE user_id = u(12);
+SELECT look(u(12));
+SELECT look(u(12));
+COMMENT ON TABLE dreams IS NULL;
+SELECT count(*) FROM clarify_cache.attached_table;
+
 -- Other objects of those names, elsewhere, are nobody's concern.
 CREATE TABLE elsewhere.version (id int);
 ALTER TABLE elsewhere.version RENAME TO instance;
 DROP TABLE elsewhere.instance;
 SELECT look(u(12));
+
+-- The functions of the event triggers, called by hand
+SELECT attempt('SELECT clarify_cache.on_ddl_command_start()');
+SELECT attempt('SELECT clarify_cache.on_ddl_command_end()');
 
 -- DROP EXTENSION may, of course.
 BEGIN;

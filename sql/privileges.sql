@@ -180,8 +180,36 @@ SET ROLE regress_reader;
 SELECT attempt('SELECT clarify_context(u(9))');
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION pg_catalog.textlike(text, text) TO PUBLIC;
+-- ... of what one of PostgreSQL's own functions in SQL calls in its turn
+CREATE FUNCTION refused_without(query text, function regprocedure) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	was text;
+BEGIN
+	PERFORM clarify_cache.drop_section(name) FROM clarify_cache.section;
+	PERFORM clarify_cache.add_section('calls', query);
+	SET LOCAL ROLE regress_reader;
+	was := attempt('SELECT clarify_context(u(9))');
+	RESET ROLE;
+	RETURN was || ', ' || look_without(function);
+END $$;
+SELECT refused_without('SELECT quote_nullable(n) AS q FROM app.things WHERE user_id = $1 ORDER BY n', 'quote_nullable(text)');
+SELECT refused_without('SELECT quote_literal(n) AS q FROM app.things WHERE user_id = $1 ORDER BY n', 'quote_literal(text)');
+-- (and about the hit)
+SELECT clarify_cache.drop_section('calls');
+SELECT clarify_cache.add_section('calls', 'SELECT quote_nullable(n) AS q FROM app.things WHERE user_id = $1 ORDER BY n');
+SELECT came_from(u(9));
+REVOKE EXECUTE ON FUNCTION pg_catalog.quote_nullable(text) FROM PUBLIC;
+SELECT came_from(u(9));
+SET ROLE regress_reader;
+SELECT attempt('SELECT clarify_context(u(9))');
+SELECT attempt('SELECT quote_nullable(1)');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION pg_catalog.quote_nullable(text) TO PUBLIC;
+SET ROLE regress_reader;
+SELECT came_from(u(9));
+RESET ROLE;
 SELECT clear();
-DROP FUNCTION look_without, look_things;
+DROP FUNCTION refused_without, look_without, look_things;
 SET client_min_messages = warning;
 DROP SCHEMA app CASCADE;
 DROP OWNED BY regress_reader, regress_stranger;

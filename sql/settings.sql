@@ -83,6 +83,9 @@ ALTER SYSTEM SET clarify_cache.redis_url = 'unix:///run/geheim?db=';
 ALTER SYSTEM SET clarify_cache.redis_url = 'unix:///run/geheim?db=x';
 ALTER SYSTEM SET clarify_cache.redis_url = 'unix:///run/geheim?database=1';
 ALTER SYSTEM SET clarify_cache.redis_url = 'unix:///run/geheim?db=1&db=2';
+ALTER SYSTEM SET clarify_cache.redis_url = 'unix://geheim@/run/redis.sock';
+ALTER SYSTEM SET clarify_cache.redis_url = 'unix://:geh%zzeim@/run/redis.sock';
+ALTER SYSTEM SET clarify_cache.redis_url = 'unix:///run/geheim%2';
 SELECT 'unix:///' || repeat('geheim', 18) AS url \gset
 ALTER SYSTEM SET clarify_cache.redis_url = :'url';
 SELECT 'redis://:' || repeat('geheim', 50) || '@localhost' AS url \gset

@@ -254,12 +254,13 @@ NameForPeople(Oid relid)
 }
 
 static void
-RaiseNoSuchTable(Oid relid)
+RequireTable(Oid relid)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("relation with OID %u does not exist", relid),
-			 errhint("Name the table, as in clarify_cache.attach('schema.table').")));
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Name the table, as in clarify_cache.attach('schema.table').")));
 }
 
 Datum
@@ -279,11 +280,11 @@ clarify_attach(PG_FUNCTION_ARGS)
 	table.table_id = root;
 	table.key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
 
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
-		RaiseNoSuchTable(root);
+	RequireTable(root);
 	RequireOwner(root);
 	LockDefinitions();
 	LockTree(root, ShareRowExclusiveLock);
+	RequireTable(root);
 	attached = FindAttached(root);
 	if (attached != NULL)
 		ereport(ERROR,
@@ -495,8 +496,7 @@ clarify_detach(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.detach()");
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(root)))
-		RaiseNoSuchTable(root);
+	RequireTable(root);
 	RequireOwner(root);
 	LockDefinitions();
 	LockTree(root, AccessExclusiveLock);

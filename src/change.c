@@ -330,10 +330,7 @@ WriteTokens(void)
 	{
 		/* Dropped in this transaction, then; else the tokens would be lost. */
 		if (ExtTablesAreMisplaced())
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("objects of extension \"%s\" are not in their place", CLARIFY_EXTENSION),
-					 errhint("Undo the renaming, or drop and create the extension.")));
+			(void) ExtTablesRequire();
 		return;
 	}
 

@@ -132,6 +132,11 @@ ExtTablesRequire(void)
 {
 	const ExtTables *ext = ExtTablesGet();
 
+	if (ext == NULL && ExtTablesAreMisplaced())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("objects of extension \"%s\" are not in their place", CLARIFY_EXTENSION),
+				 errhint("Undo the renaming, or drop and create the extension.")));
 	if (ext == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -238,6 +238,24 @@ SocketFailed(int error, const char **why)
 }
 
 /*
+ * A set of events to wait for takes a descriptor, and making one without it
+ * raises: so see first whether there is another one besides fd.
+ */
+static bool
+DescriptorIsLeft(int fd)
+{
+	int			copy;
+
+	if (!AcquireExternalFD())
+		return false;
+	copy = dup(fd);
+	if (copy >= 0)
+		close(copy);
+	ReleaseExternalFD();
+	return copy >= 0;
+}
+
+/*
  * Start to connect to an address.  False, and *why set, if that fails at
  * once.  The caller must close after a failure, and also should an error jump
  * from here.
@@ -258,6 +276,8 @@ SocketStart(const Address *address, const char **why)
 		return SocketFailed(errno, why);
 	if (!SocketAdopt(fd))
 		return SocketFailed(ENOMEM, why);
+	if (!DescriptorIsLeft(fd))
+		return SocketFailed(EMFILE, why);
 
 	if (connect(fd, (const struct sockaddr *) &address->sockaddr, address->len) == 0)
 		sock.state = SOCKET_OPEN;

@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #define MARK_TRIGGER_TYPE \
 	(TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_DELETE | \
@@ -80,7 +81,8 @@ PartitionRootById(Oid relid)
 
 /*
  * find_all_inheritors would do, but it leaves out partitions that are being
- * detached concurrently.
+ * detached concurrently.  A member that is gone by now has no children, but to
+ * ask for them would be an error.
  */
 List *
 PartitionTree(Oid root, LOCKMODE lockmode)
@@ -89,10 +91,12 @@ PartitionTree(Oid root, LOCKMODE lockmode)
 
 	for (int i = 0; i < list_length(tree); i++)
 	{
-		List	   *children = find_inheritance_children_extended(list_nth_oid(tree, i), false,
-																  lockmode, NULL, NULL);
+		Oid			member = list_nth_oid(tree, i);
 
-		tree = list_concat_unique_oid(tree, children);
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(member)))
+			tree = list_concat_unique_oid(tree,
+										  find_inheritance_children_extended(member, false, lockmode,
+																			 NULL, NULL));
 	}
 	return tree;
 }

@@ -2,7 +2,7 @@
 #
 # A Redis server that misbehaves on demand.
 #
-# fake_redis.pl --log FILE --control FILE [--password WORD] (--socket PATH | --port-file FILE)
+# fake_redis.pl --log FILE --control FILE [--password WORD] [--backlog N] (--socket PATH | --port-file FILE)
 #
 # Listens on a Unix socket, or on a TCP port of 127.0.0.1 that it writes to
 # FILE.  Before every command and every accept it reads the control file, so a
@@ -25,6 +25,7 @@
 #						nested, integers (an array of them)
 #	huge KIND			a header that announces a bulk, or an array, of 2 GB
 #	extra_reply			the reply comes twice
+#	extra_half			half of it comes once more
 #	extra_later MS		... and the second time after MS milliseconds
 #	deaf				after the reply, nothing more is read until the mode changes
 #	wrong_key			MGET and GET answer with another user's value
@@ -48,7 +49,7 @@ use Socket qw(SOMAXCONN);
 use Time::HiRes qw(time);
 
 my %opt;
-GetOptions(\%opt, 'log=s', 'control=s', 'password=s', 'socket=s', 'port-file=s')
+GetOptions(\%opt, 'log=s', 'control=s', 'password=s', 'backlog=i', 'socket=s', 'port-file=s')
   or die "bad options\n";
 
 # After a restart, the port that it had.
@@ -65,12 +66,12 @@ open my $log, '>>', $opt{log} or die "$opt{log}: $!";
 $log->autoflush(1);
 
 my $listener = $opt{socket}
-  ? IO::Socket::UNIX->new(Local => $opt{socket}, Listen => SOMAXCONN)
+  ? IO::Socket::UNIX->new(Local => $opt{socket}, Listen => $opt{backlog} // SOMAXCONN)
   : IO::Socket::INET->new(
 	LocalAddr => '127.0.0.1',
 	LocalPort => last_port(),
 	ReuseAddr => 1,
-	Listen => SOMAXCONN);
+	Listen => $opt{backlog} // SOMAXCONN);
 die "cannot listen: $!" unless $listener;
 if ($opt{'port-file'})
 {
@@ -227,6 +228,7 @@ sub answer
 		$send->(0, $argument eq 'array' ? "*2147483647\r\n" : '*' . @args . "\r\n\$2147483647\r\n");
 	}
 	elsif ($mode eq 'extra_reply') { $send->(0, $reply . $reply) }
+	elsif ($mode eq 'extra_half') { $send->(0, $reply . substr($reply, 0, $half)) }
 	elsif ($mode eq 'extra_later')
 	{
 		$send->(0, $reply);

@@ -13,6 +13,7 @@ set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tmp=${CLARIFY_TMP:-}
+nested=		# whether another script that has entered runs this one
 job=
 
 say() { printf '\n== %s\n' "$*"; }
@@ -113,12 +114,15 @@ install_packages() {
 
 # ------------------------------------------------------- the private folder
 
-# Never returns in the checkout; returns in the copy, as an ordinary user.
+# Never returns in the checkout; returns in the copy, as an ordinary user.  A
+# script that one in the copy runs stays there, and leaves the folder to it.
 enter() {
 	local user script drop=()
 
 	if [ "$source_dir" = "${CLARIFY_TMP:-}/src" ]; then
 		tmp=$CLARIFY_TMP
+		nested=${CLARIFY_NESTED:-}
+		export CLARIFY_NESTED=1
 		trap leave EXIT
 		trap 'exit 130' INT
 		trap 'exit 143' TERM HUP
@@ -151,7 +155,7 @@ enter() {
 	cd /
 	exec "${drop[@]}" env -i PATH="$PATH" HOME="$tmp" TMPDIR="$tmp/tmp" LC_ALL=C.UTF-8 \
 		CLARIFY_TMP="$tmp" CLARIFY_KEEP="${CLARIFY_KEEP:-}" \
-		CLARIFY_SANITIZE="${CLARIFY_SANITIZE:-}" PG_CONFIG="$(find_server)" \
+		CLARIFY_SANITIZE="${CLARIFY_SANITIZE:-}" COPT="${COPT:-}" PG_CONFIG="$(find_server)" \
 		bash "$tmp/src/$script" "$@"
 }
 
@@ -181,7 +185,9 @@ leave() {
 			sleep 0.05
 		done
 	done
-	if [ -n "${CLARIFY_KEEP:-}" ]; then
+	if [ -n "$nested" ]; then
+		:
+	elif [ -n "${CLARIFY_KEEP:-}" ]; then
 		echo "kept: $tmp"
 	else
 		cd /
@@ -208,7 +214,8 @@ run() {
 
 # Copy the server's installation into the folder, build the extension and
 # install it there.  A server looks for its files where they lie relative to
-# its program, so under another root the same paths do.  Arguments go to make.
+# its program, so under another root the same paths do.  Arguments go to make,
+# and so does COPT: more flags for the compiler, by PostgreSQL's custom.
 build() {
 	local dir path tree=$tmp/tree
 	for dir in bindir pkglibdir sharedir; do

@@ -45,7 +45,8 @@ my @failures = (
 	[ 'arrays in the array', 'wrong_type', 'nested', 0 ],
 	[ 'a string said to have 2 GB', 'huge', 'bulk', 1 ],
 	[ 'an array said to have 2 billion elements', 'huge', 'array', 0 ],
-	[ 'the reply twice', 'extra_reply', undef, 0 ]);
+	[ 'the reply twice', 'extra_reply', undef, 0 ],
+	[ 'the reply one and a half times', 'extra_half', undef, 0 ]);
 
 $s->query("SET clarify_cache.command_timeout = '200ms'");
 for my $case (@failures)
@@ -191,6 +192,21 @@ is_built($s, 2, 'a second reply has come: another user\'s answer is exact, and n
 is(status($s), 'closed|1', 'a second reply has come: a failure');
 is_hit($s, $_, "a second reply has come: then person $_ is served") for 2, 1;
 is($fake->count('CONNECT'), 1, 'a second reply has come: on a new connection');
+
+# The same, and a write is the next thing that this session does.
+is_hit($s, $_, "before a second reply, and a write: person $_") for 1, 2;
+$fake->mode('extra_later', 'MGET', 30);
+is_hit($s, 1, 'a second reply is to come, and a write: served');
+sleep 0.1;
+$fake->mode('normal');
+$s->query("SET clarify_cache.breaker_failures = 1");
+is($s->error("UPDATE users SET name = name || '.' WHERE id = '" . user_id(1) . "'"), '',
+	'a second reply has come, and a write: commits');
+is(status($s, 'breaker'), 'open', 'a second reply has come, and a write: a failure');
+$s->query("RESET clarify_cache.breaker_failures; SET clarify_cache.breaker_recovery = '100ms'");
+sleep 0.2;
+like(look($s, $_), qr/^exact: /, "a second reply has come, and a write: person $_ is exact") for 2, 1;
+is_hit($s, $_, "a second reply has come, and a write: then person $_ is served") for 2, 1;
 
 is(log_count($node, '(?:ERROR|FATAL|PANIC|WARNING):'), 0, 'nothing of all this is an error or a warning');
 $_->quit for $s, $t;
