@@ -101,6 +101,13 @@ crashed() {
 		"$tmp/postgres.log" "$tmp/standby.log" 2>/dev/null | grep -a -v -E "$expected"
 }
 
+# Of the run before.
+drop_database() {
+	psql -XAtq -d postgres -c "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = 'check'" >"$tmp/prepared.sql"
+	[ ! -s "$tmp/prepared.sql" ] || psql -Xq -d check -f "$tmp/prepared.sql"
+	dropdb --if-exists --force check 2>>"$tmp/drop.log" || { cat "$tmp/drop.log"; die "the database could not be dropped"; }
+}
+
 # A profile, with the extension or a control in its place, for some seconds, and
 # with a local tier of so many kB.
 run_profile() {
@@ -109,9 +116,9 @@ run_profile() {
 	dir=$tmp/$number.$profile
 	[ "$cache" != extension ] || with=$(faults_of "$profile")
 	export PGDATABASE=check
-	# Anew: counters have a slot for each database until a restart.
-	dropdb --if-exists --force -f check 2>/dev/null || true
+	drop_database
 	psql -q -d postgres -c "ALTER SYSTEM SET clarify_cache.local_cache_size = $local_kb"
+	# Counters have a slot for each database until a restart.
 	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
 	: >"$tmp/postgres.log"
 	: >"$tmp/standby.log"
@@ -126,9 +133,6 @@ run_profile() {
 	[ ${#standby[@]} = 0 ] || pg_ctl -D "$tmp/standby" -m immediate -w -s stop
 	! crashed || status=3
 	[ -n "${CLARIFY_KEEP:-}" ] || rm -rf "$dir"
-	PGDATABASE=postgres
-	psql -XAtq -c "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = 'check'" |
-		psql -XAtq -d check
 	return $status
 }
 

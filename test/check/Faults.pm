@@ -355,8 +355,9 @@ sub while_down
 	die "the server did not come back\n" if $left eq '';
 	query($_) for split(/\n/, query(q{SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts
 			WHERE gid LIKE 'own%' AND database = current_database()})),
-	  (map { "SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM (SELECT 1 + greatest(
-			(SELECT last_value FROM ${_}_started), (SELECT last_value FROM ${_}_ended)) AS m) s" } qw(ddl rights)),
+	  (map { "WITH s AS MATERIALIZED (SELECT 1 + greatest((SELECT last_value FROM ${_}_started),
+			(SELECT last_value FROM ${_}_ended)) AS m)
+			SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM s" } qw(ddl rights)),
 	  'CHECKPOINT';
 	unlink "$dir/down";
 	$banked{$_} += $counters->{$_} for keys %$counters;
