@@ -57,9 +57,9 @@ REVOKE ALL ON clarify_cache.version, clarify_cache.instance,
 
 -- Members of pg_read_all_data need no grant.  Whoever knows the secret, and may
 -- write to Redis, could give others what they like; so without a policy nobody
--- sees a row but the owner, and who bypasses row-level security.  (The other two
--- are for pg_dump, which such members run.)
-ALTER TABLE clarify_cache.version ENABLE ROW LEVEL SECURITY;
+-- sees a row but the owner, and who bypasses row-level security.  (The tokens in
+-- "version" are no secret, and row-level security on a table ends replication into it
+-- for some.)
 ALTER TABLE clarify_cache.instance ENABLE ROW LEVEL SECURITY;
 
 SELECT pg_catalog.pg_extension_config_dump('clarify_cache.attached_table', '');
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION clarify_cache.track_change() IS 'AFTER ROW trigger of attach
 
 CREATE FUNCTION clarify_cache.guard_own_table() RETURNS trigger
 AS 'MODULE_PATHNAME', 'clarify_guard_own_table' LANGUAGE C;
-COMMENT ON FUNCTION clarify_cache.guard_own_table() IS 'keeps rows that logical replication brings out of the extension''s tables';
+COMMENT ON FUNCTION clarify_cache.guard_own_table() IS 'keeps out of the extension''s tables what logical replication brings, and what others than their owner write';
 
 CREATE FUNCTION clarify_cache.on_ddl_command_start() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'clarify_on_ddl_command_start' LANGUAGE C;

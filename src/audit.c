@@ -22,10 +22,10 @@
  * they have built is a hit like any.
  *
  * An audit does no harm.  It runs in a subtransaction, so that a call that would
- * have been answered is not made to fail, and waits for no lock for long, unlike
- * a hit, which locks no partitions or indexes.  (Not in recovery, where a
- * conflict with it ends the session rather than the statement if it meets a
- * subtransaction.)
+ * have been answered is not made to fail.  A hit locks no partitions or indexes,
+ * so a build may wait where a hit would not: that is given up soon, and with it
+ * all other audits of the call.  (Not in recovery, where a conflict with it ends
+ * the session rather than the statement if it meets a subtransaction.)
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +47,7 @@
 #include "utils/timestamp.h"
 
 /* How long an audit waits for a lock, in milliseconds. */
-#define LOCK_WAIT_MS 100
+#define LOCK_WAIT_MS 10
 
 typedef struct Audit
 {
@@ -80,22 +80,23 @@ Build(void *arg)
 	BuildEnd(&state);
 }
 
-/* Does an error say nothing about what is built, but that now is not the time? */
+/* Does an error say nothing about what was to be built? */
 static bool
-IsOfTheMoment(int sqlstate)
+ProvesNothing(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
 		case ERRCODE_TRANSACTION_ROLLBACK:	/* class 40 */
 		case ERRCODE_INSUFFICIENT_RESOURCES:	/* 53 */
 		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:	/* 54 */
+		case ERRCODE_SYSTEM_ERROR:	/* 58 */
 			return true;
 		default:
 			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
 	}
 }
 
-/* Sets what was built, or raised.  False if there is nothing to compare. */
+/* Sets what was built, or raised.  False if that proves nothing. */
 static bool
 BuildAgain(Audit *audit)
 {
@@ -114,7 +115,7 @@ BuildAgain(Audit *audit)
 	audit->built_len = 0;
 	audit->sqlstate = error->sqlerrcode;
 	FreeErrorData(error);
-	return !IsOfTheMoment(audit->sqlstate);
+	return !ProvesNothing(audit->sqlstate);
 }
 
 static bool
@@ -128,7 +129,8 @@ IsChosen(const Section *section, const Answer *answer)
 /*
  * Build the chosen ones; returns how many are to be compared.  Not if a build
  * would be of no use: where no fresh snapshot can be had for the guard, nor
- * a subtransaction, or where the builds before have disturbed something.
+ * a subtransaction, or where the builds before have disturbed something.  Ends
+ * with the first build that proves nothing: the next would likely do the same.
  */
 static int
 BuildChosen(ContextCall *call, Audit **audits)
@@ -153,7 +155,9 @@ BuildChosen(ContextCall *call, Audit **audits)
 			continue;
 		(*audits)[n].section = section;
 		(*audits)[n].answer = answer;
-		n += BuildAgain(&(*audits)[n]);
+		if (!BuildAgain(&(*audits)[n]))
+			return n;
+		n++;
 	}
 	return n;
 }
@@ -250,7 +254,8 @@ Replace(const Audit *audit)
 
 /*
  * Redis is offered something only over a connection that is there, and there is
- * none yet if all came from the local tier; so ask it something.
+ * none yet if all came from the local tier; so ask it something.  Not if it has
+ * been asked, and has failed to answer.
  */
 static bool
 RedisAnswers(const ContextCall *call, TierItem **items, int nitems)
@@ -258,8 +263,8 @@ RedisAnswers(const ContextCall *call, TierItem **items, int nitems)
 	TierItem   *asked = palloc0(nitems * sizeof(TierItem));
 	TierItem  **pointers = palloc(nitems * sizeof(TierItem *));
 
-	if (call->redis_answered)
-		return true;
+	if (call->redis_asked)
+		return call->redis_answered;
 	for (int i = 0; i < nitems; i++)
 	{
 		asked[i].user = items[i]->user;

@@ -67,6 +67,7 @@ typedef struct ContextCall
 	int			nusers;
 	Oid			role;			/* as whom the sections were judged, */
 	uint64		privilege_changes;	/* and as of when; see privilege.h */
+	bool		redis_asked;
 	bool		redis_answered;
 	CallTime	time;
 } ContextCall;

@@ -136,6 +136,7 @@ FindRedis(ContextCall *call, TierItem **items, int nitems, bool count)
 {
 	if (nitems == 0 || !RedisTierEnabled())
 		return nitems;
+	call->redis_asked = true;
 	call->redis_answered = RedisTierRead(items, nitems);
 	NoteFinds(call, SOURCE_REDIS, count);
 	CheckFinds(call);

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * miss.c
- *	  What no tier has: wait for somebody else's, or build and fill.  Steps 6
- *	  and 7 of context.c.
+ *	  What no tier has: wait for somebody else's, or build and fill.  Steps 6,
+ *	  7 and 9 of context.c.
  *
  *-------------------------------------------------------------------------
  */

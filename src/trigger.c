@@ -299,8 +299,11 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table \"%s.%s\" to change it by SQL", CLARIFY_SCHEMA,
 						RelationGetRelationName(trigdata->tg_relation)),
-				 errdetail("Sections are run with the rights of whoever asks for a context."),
-				 errhint("Use clarify_cache.add_section() and clarify_cache.drop_section().")));
+				 relid == ext->section ?
+				 errdetail("Sections are run with the rights of whoever asks for a context.") : 0,
+				 relid == ext->section ?
+				 errhint("Use clarify_cache.add_section() and clarify_cache.drop_section().") :
+				 errhint("Use clarify_cache.attach() and clarify_cache.detach().")));
 	if (relid == ext->attached_table && !TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -4,8 +4,8 @@
  *	  Has something come between a call's judgement of a section and what was
  *	  built of it?
  *
- * To be asked after the builds, whose results may otherwise be of another
- * caller's view; together with the fill guard (build.h).
+ * To be asked after builds whose results are to be kept, which may otherwise be
+ * of another caller's view; together with the fill guard (build.h).
  *
  *-------------------------------------------------------------------------
  */

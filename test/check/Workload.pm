@@ -152,7 +152,7 @@ sub reading
 sub reading_everybody
 {
 	my ($on_standby) = @_;
-	my @look = [ 'look', 'SELECT bulk(' . one_of('true', 'false') . ')' ];
+	my @look = [ 'look', sprintf 'SELECT bulk(%s, %d, %.3f)', one_of('true', 'false'), one_of(1, 5, 20), one_of(0, 0.001, 0.005) ];
 	return weighted(
 		6 => sub { (epoch(), map { (@look, epoch()) } 1 .. 4) },
 		1 => sub {

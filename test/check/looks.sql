@@ -1,21 +1,31 @@
 -- Looks that are functions; loaded when clarify_context() is there.
 
--- Everybody: BULK|how many|isolation|the first who differs
-CREATE FUNCTION bulk(batch bool) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Everybody, several times under one snapshot, while others write, fill and evict:
+-- BULK|how many answers|isolation|the first who differs
+CREATE FUNCTION bulk(batch bool, times int, pause float) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	who uuid[] := ARRAY(SELECT u(n) FROM generate_series(1, 40) n);
-	result text;
+	expected text[] := ARRAY(SELECT p.context FROM unnest(who) WITH ORDINALITY w JOIN plain(who) p ON p.person = w.w ORDER BY w.ordinality);
+	differs text;
 BEGIN
-	IF batch THEN
-		SELECT concat_ws('|', 'BULK', count(*), current_setting('transaction_isolation'),
-			min(concat_ws('|', p.person, c.context, p.context)) FILTER (WHERE c.context::text IS DISTINCT FROM p.context))
-		INTO result FROM plain(who) p LEFT JOIN clarify_contexts(who) c ON c.user_id = p.person;
-	ELSE
-		SELECT concat_ws('|', 'BULK', count(*), current_setting('transaction_isolation'),
-			min(concat_ws('|', p.person, c, p.context)) FILTER (WHERE c::text IS DISTINCT FROM p.context))
-		INTO result FROM plain(who) p CROSS JOIN LATERAL clarify_context(p.person) c;
+	FOR i IN 1 .. times LOOP
+		IF batch THEN
+			SELECT min(concat_ws('|', e.person, c.context, e.context)) INTO differs
+			FROM unnest(who, expected) AS e (person, context) LEFT JOIN clarify_contexts(who) c ON c.user_id = e.person
+			WHERE c.context::text IS DISTINCT FROM e.context;
+		ELSE
+			SELECT min(concat_ws('|', e.person, c, e.context)) INTO differs
+			FROM unnest(who, expected) AS e (person, context) CROSS JOIN LATERAL clarify_context(e.person) c
+			WHERE c::text IS DISTINCT FROM e.context;
+		END IF;
+		EXIT WHEN differs IS NOT NULL;
+		PERFORM pg_sleep(pause);
+	END LOOP;
+	-- The measure itself stays the same, or something is wrong with it.
+	IF differs IS NULL AND EXISTS (SELECT FROM plain(who) p WHERE p.context <> ALL (expected)) THEN
+		differs := 'plain queries';
 	END IF;
-	RETURN result;
+	RETURN concat_ws('|', 'BULK', times * 40, current_setting('transaction_isolation'), differs);
 END $$;
 
 -- The same in a function that sees its own moment, and what a statement has done so far.
