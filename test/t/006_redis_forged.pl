@@ -70,6 +70,7 @@ for my $case (@positions)
 	my $altered = $entry;
 	substr($altered, $position, 1) ^= "\x01";
 	is_refused(1, 'dreams', $altered, "a bit flipped in $name");
+	is_refused(1, 'dreams', substr($entry, 0, $position), "cut before $name");
 }
 for my $position (0, length($line), length($line) + 1, length($entry) - 1)
 {

@@ -78,16 +78,6 @@ $session->query('BEGIN; CREATE EXTENSION clarify_cache; SELECT clarify_cache.set
 is($session->look($user), BUILT, 'afterwards it is filled');
 is_look($node, $user, HIT, 'and served');
 
-# What a transaction has changed before it drops the extension concerns nobody.
-$session->query("BEGIN; UPDATE dreams SET title = 'dropped' WHERE user_id = '$user'; TRUNCATE reflections");
-is($session->query('SET client_min_messages = error; DROP EXTENSION clarify_cache CASCADE; COMMIT'), '',
-	'changes, then the extension dropped, in one transaction');
-is($session->query("SELECT count(*) FROM dreams WHERE user_id = '$user' AND title <> 'dropped'"), '0',
-	'and the changes are there');
-$session->query('CREATE EXTENSION clarify_cache; SELECT clarify_cache.setup()');
-is($session->look($user), BUILT, 'created again, it is filled');
-is_look($node, $user, HIT, 'and served');
-
 # A database without a schema public, and with another default access method
 
 $node->safe_psql('postgres', 'CREATE DATABASE bare TEMPLATE template0');
@@ -140,6 +130,18 @@ $node->safe_psql('copy', "UPDATE users SET name = 'copied' WHERE id = '$user'");
 $node->safe_psql('bare', "UPDATE users SET name = 'copied' WHERE id = '$user'");
 is_look($node, $user, $one_built, 'changed in both, the copy builds its own', 'copy');
 is_look($node, $user, $one_built, 'and the original builds its own', 'bare');
+
+# What a transaction has changed before it drops the extension concerns nobody.
+my $last = open_session($node);
+$last->query("BEGIN; UPDATE dreams SET title = 'dropped' WHERE user_id = '$user'; TRUNCATE reflections");
+is($last->query('SET client_min_messages = error; DROP EXTENSION clarify_cache CASCADE; COMMIT'), '',
+	'changes, then the extension dropped, in one transaction');
+is($last->query("SELECT count(*) FROM dreams WHERE user_id = '$user' AND title <> 'dropped'"), '0',
+	'and the changes are there');
+$last->query('CREATE EXTENSION clarify_cache; SELECT clarify_cache.setup()');
+is($last->look($user), BUILT, 'created again, it is filled');
+is_look($node, $user, HIT, 'and served');
+$last->close;
 
 $node->stop;
 done_testing();
