@@ -103,7 +103,7 @@ crashed() {
 
 # Of the run before.
 drop_database() {
-	psql -XAtq -d postgres -c "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = 'check'" >"$tmp/prepared.sql"
+	psql -XAtq -d postgres -c "SELECT format('ROLLBACK PREPARED %L;', gid) FROM pg_prepared_xacts WHERE database = 'check'" >"$tmp/prepared.sql"
 	[ ! -s "$tmp/prepared.sql" ] || psql -Xq -d check -f "$tmp/prepared.sql"
 	dropdb --if-exists --force check 2>>"$tmp/drop.log" || { cat "$tmp/drop.log"; die "the database could not be dropped"; }
 }

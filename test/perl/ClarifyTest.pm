@@ -132,7 +132,8 @@ sub new_node
 =item load_clarify(node, db => 'postgres', people => 20, setup => 1)
 
 Clarify's schema with people in it, the tests' plain_context(), and, if
-C<setup>, the extension with Clarify's tables and sections.
+C<setup>, the extension with Clarify's tables and sections.  A minute is not
+enough for some tests on a busy machine, so their entries last for an hour.
 
 =cut
 
@@ -144,7 +145,8 @@ sub load_clarify
 	$node->safe_psql($opt{db},
 		"\\set people $opt{people}\n\\i $clarify/schema.sql\n"
 		. "\\i $clarify/data.sql\n\\i $clarify/plain.sql\n");
-	$node->safe_psql($opt{db}, 'CREATE EXTENSION clarify_cache; SELECT clarify_cache.setup();')
+	$node->safe_psql($opt{db}, q{CREATE EXTENSION clarify_cache; SELECT clarify_cache.setup();
+		UPDATE clarify_cache.section SET ttl = '1 h'})
 	  if $opt{setup};
 }
 

@@ -150,6 +150,7 @@ for my $triggers (1, 0)
 	# A dump of the schema has the triggers, but not what is in the extension's tables.
 	$node->safe_psql($db, q{
 		SELECT clarify_cache.setup();
+		UPDATE clarify_cache.section SET ttl = '1 h';
 		SELECT clarify_cache.attach('notes');
 		SELECT clarify_cache.add_section('notes', 'SELECT at, body FROM notes WHERE user_id = $1 ORDER BY at');});
 	is_look($node, $user, SIX_BUILT, "$what: nobody there", $db);
