@@ -18,6 +18,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+# Under sanitizers everything takes longer.
+my $slowness = $ENV{CLARIFY_SANITIZE} ? 5 : 1;
+
 my $redis = start_redis(conf => { dbfilename => 'dump.rdb' });
 my $dir = PostgreSQL::Test::Utils::tempdir();
 sub script
@@ -54,10 +57,10 @@ sub storm
 	{
 		local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
 		IPC::Run::start(
-			[ 'pgbench', '-n', '-c', 16, '-j', 2, '-T', 12, @options, (map { ('-f', $_) } @scripts), 'postgres' ],
+			[ 'pgbench', '-n', '-c', 16, '-j', 2, '-T', 12 * $slowness, @options, (map { ('-f', $_) } @scripts), 'postgres' ],
 			'>', \$out, '2>', \$err);
 	};
-	my $end = time + 11;
+	my $end = time + 12 * $slowness - 1;
 	my $rounds = 0;
 	while (time < $end)
 	{

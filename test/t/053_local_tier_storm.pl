@@ -16,6 +16,9 @@ use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+# Under sanitizers everything takes longer.
+my $slowness = $ENV{CLARIFY_SANITIZE} ? 5 : 1;
+
 # Small enough that entries have to make room, too.
 my $node = clarify_node('main', local => '1MB', people => 300,
 	conf => "max_connections = 120\nrestart_after_crash = on\nlog_min_messages = warning\n");
@@ -97,7 +100,7 @@ sub is_well
 
 # All together
 
-my $clients = start_clients(64, 4);
+my $clients = start_clients(64, 4 * $slowness);
 is(end_clients($clients), '', '64 clients: no wrong answer');
 like($clients->{out}, qr/transactions actually processed: [1-9]\d\d/, '64 clients: and many right ones');
 is(sql('SELECT bool_and(local_hits > 100) FROM clarify_cache.stats'), 't', '64 clients: hits of every section');
@@ -121,7 +124,7 @@ my $write_large = script('write_large', <<'SQL');
 \set letter random(65, 90)
 UPDATE large SET body = repeat(chr(:letter), 100000) WHERE user_id = md5('user ' || :n)::uuid;
 SQL
-$clients = start_clients(16, 4, 'large', '-f', "$read_large\@10", '-f', "$write_large\@3");
+$clients = start_clients(16, 4 * $slowness, 'large', '-f', "$read_large\@10", '-f', "$write_large\@3");
 is(end_clients($clients), '', 'large answers: none is wrong');
 is($node->safe_psql('large', 'SELECT local_hits > 100 AND fills > 100 FROM clarify_cache.stats'), 't', 'large answers: hits, and fills');
 
