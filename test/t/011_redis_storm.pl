@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 # Under sanitizers everything takes longer.
-my ($slowness, $many) = $ENV{CLARIFY_SANITIZE} ? (5, 10) : (1, 100);
+my ($slowness, $enough) = $ENV{CLARIFY_SANITIZE} ? (5, 10) : (1, 100);
 
 my $redis = start_redis(conf => { dbfilename => 'dump.rdb' });
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -87,11 +87,11 @@ sub storm
 	unlike($err, qr/ERROR|FATAL/, "$name: no error");
 	cmp_ok($rounds, '>=', 2, "$name: Redis died, came back with old data, froze and was flushed");
 	my ($transactions) = $out =~ /number of transactions actually processed: (\d+)/;
-	cmp_ok($transactions // 0, '>', $many, "$name: many transactions");
+	cmp_ok($transactions // 0, '>', $enough, "$name: many transactions");
 	note grep { /tps|failed/ } $out =~ /^[^#S].*\n/mg;
 	return if $name =~ /not preloaded/;
 	my $after = counters($node);
-	cmp_ok($after->{$_} - $before->{$_}, '>', 2 * $many, "$name: many $_") for qw(redis_hits builds fills);
+	cmp_ok($after->{$_} - $before->{$_}, '>', 2 * $enough, "$name: many $_") for qw(redis_hits builds fills);
 }
 
 for my $preload (1, 0)

@@ -17,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # Under sanitizers everything takes longer.
-my ($slowness, $many) = $ENV{CLARIFY_SANITIZE} ? (5, 10) : (1, 100);
+my ($slowness, $enough) = $ENV{CLARIFY_SANITIZE} ? (5, 10) : (1, 100);
 
 # Small enough that entries have to make room, too.
 my $node = clarify_node('main', local => '1MB', people => 300,
@@ -103,7 +103,7 @@ sub is_well
 my $clients = start_clients(64, 4 * $slowness);
 is(end_clients($clients), '', '64 clients: no wrong answer');
 like($clients->{out}, qr/transactions actually processed: [1-9]\d/, '64 clients: and many right ones');
-is(sql("SELECT bool_and(local_hits > $many) FROM clarify_cache.stats"), 't', '64 clients: hits of every section');
+is(sql("SELECT bool_and(local_hits > $enough) FROM clarify_cache.stats"), 't', '64 clients: hits of every section');
 is_well('64 clients');
 
 # Answers of 100 kB, hundreds of blocks each, of two users who change all the
@@ -126,7 +126,7 @@ UPDATE large SET body = repeat(chr(:letter), 100000) WHERE user_id = md5('user '
 SQL
 $clients = start_clients(16, 4 * $slowness, 'large', '-f', "$read_large\@10", '-f', "$write_large\@3");
 is(end_clients($clients), '', 'large answers: none is wrong');
-is($node->safe_psql('large', "SELECT local_hits > $many AND fills > $many FROM clarify_cache.stats"), 't', 'large answers: hits, and fills');
+is($node->safe_psql('large', "SELECT local_hits > $enough AND fills > $enough FROM clarify_cache.stats"), 't', 'large answers: hits, and fills');
 
 # Terminated
 
