@@ -28,6 +28,7 @@ my %wanted = (
 	breaker_recovery => '100ms',
 	key_prefix => 'other',
 	ttl_jitter => '50',
+	audit_rate => '1',
 	max_entry_size => '1kB',
 	max_tracked_keys => '1',
 	log_min_duration => '0',
