@@ -80,22 +80,6 @@ Build(void *arg)
 	BuildEnd(&state);
 }
 
-/* Does an error say nothing about what was to be built? */
-static bool
-ProvesNothing(int sqlstate)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_TRANSACTION_ROLLBACK:	/* class 40 */
-		case ERRCODE_INSUFFICIENT_RESOURCES:	/* 53 */
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:	/* 54 */
-		case ERRCODE_SYSTEM_ERROR:	/* 58 */
-			return true;
-		default:
-			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
-}
-
 /* Sets what was built, or raised.  False if that proves nothing. */
 static bool
 BuildAgain(Audit *audit)
@@ -115,7 +99,7 @@ BuildAgain(Audit *audit)
 	audit->built_len = 0;
 	audit->sqlstate = error->sqlerrcode;
 	FreeErrorData(error);
-	return !ProvesNothing(audit->sqlstate);
+	return !ErrorIsOfTheMoment(audit->sqlstate);
 }
 
 static bool

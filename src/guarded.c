@@ -20,18 +20,15 @@ EndGuard(MemoryContext context, ResourceOwner owner)
 	CurrentResourceOwner = owner;
 }
 
-/* Says it something about the moment and not about what was tried? */
-static bool
-IsOfTheMoment(int sqlstate)
+bool
+ErrorIsOfTheMoment(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
 		case ERRCODE_TRANSACTION_ROLLBACK:	/* class 40 */
 		case ERRCODE_INSUFFICIENT_RESOURCES:	/* 53 */
 		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:	/* 54 */
-		case ERRCODE_OPERATOR_INTERVENTION: /* 57 */
 		case ERRCODE_SYSTEM_ERROR:	/* 58 */
-		case ERRCODE_INTERNAL_ERROR:	/* XX */
 			return true;
 		default:
 			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
@@ -42,6 +39,13 @@ static bool
 EndsStatement(int sqlstate)
 {
 	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION;
+}
+
+static bool
+ProvesNothing(int sqlstate)
+{
+	return ErrorIsOfTheMoment(sqlstate) || EndsStatement(sqlstate) ||
+		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INTERNAL_ERROR;
 }
 
 static ErrorData *
@@ -74,7 +78,7 @@ Run(void (*function) (void *arg), void *arg, bool (*is_raised_on) (int sqlstate)
 ErrorData *
 RunGuarded(void (*function) (void *arg), void *arg)
 {
-	return Run(function, arg, IsOfTheMoment);
+	return Run(function, arg, ProvesNothing);
 }
 
 ErrorData *

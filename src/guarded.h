@@ -10,6 +10,9 @@
 
 #include "compat.h"
 
+/* Says an error of this code something about the moment, and not about what was tried? */
+extern bool ErrorIsOfTheMoment(int sqlstate);
+
 /*
  * Call function(arg) in a subtransaction that is rolled back in any case, so
  * that no lock it takes, nor setting it pins, outlives it.  What it pallocs in

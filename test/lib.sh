@@ -267,6 +267,16 @@ start_redis() {
 	die "Redis did not start"
 }
 
+# One that misbehaves as the mode says (fake_redis.pl), at $tmp/fake.sock.
+mode() { echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"; }
+start_fake_redis() {
+	mode normal
+	perl "$source_dir/test/fake_redis.pl" --log "$tmp/fake.log" --control "$tmp/control" \
+		--socket "$tmp/fake.sock" &
+	echo $! >"$tmp/fake.redis.pid"	# so that "leave" finds it
+	disown
+}
+
 stop_redis() {
 	local pid
 	pid=$(cat "$tmp/main.redis.pid")

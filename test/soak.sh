@@ -28,12 +28,7 @@ start_postgres <<-CONF
 	clarify_cache.command_timeout = '5ms'
 	autovacuum_naptime = '5s'
 CONF
-mode() { echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"; }
-mode normal
-perl "$source_dir/test/fake_redis.pl" --log "$tmp/fake.log" --control "$tmp/control" \
-	--socket "$tmp/fake.sock" &
-echo $! >"$tmp/fake.redis.pid"	# so that "leave" finds it
-disown
+start_fake_redis
 
 psql -q -v people=200 -f "$source_dir/test/clarify/schema.sql" -f "$source_dir/test/clarify/data.sql" \
 	-f "$source_dir/test/clarify/plain.sql" >"$tmp/load.log"

@@ -23,12 +23,7 @@ say "building with $("$PG_CONFIG" --version)"
 build
 say "starting PostgreSQL, Redis, and one that misbehaves"
 start_redis
-mode() { echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"; }
-mode normal
-perl "$source_dir/test/fake_redis.pl" --log "$tmp/fake.log" --control "$tmp/control" \
-	--socket "$tmp/fake.sock" &
-echo $! >"$tmp/fake.redis.pid"	# so that "leave" finds it
-disown
+start_fake_redis
 
 # What only prepares goes without Valgrind.
 start_postgres <<-CONF

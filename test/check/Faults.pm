@@ -25,7 +25,7 @@ our $dir;		# of this run
 our $standby;	# its socket's folder, if there is one
 our %banked;	# counters of the server before its crashes
 
-my %done;		# how often each fault was made;
+my %done;		# how often each fault was made,
 my %asked;		# and tried
 my %redis;		# name => { port, pid, proxy }
 my $current = 'a';	# who is written to
@@ -418,7 +418,7 @@ sub pause_replay
 
 # -------------------------------------------------------------------- all
 
-# name => [weight, what to do, what it does]
+# name => [how often, what to do: undefined if it could not be done]
 my %faults = (
 	kill => [ 4, sub { kill_redis(); 1 } ],
 	freeze => [ 6, sub { freeze(); 1 } ],
@@ -445,7 +445,6 @@ my %faults = (
 	promote => [ 0, sub { promote(); 1 } ],);
 
 sub names { return sort keys %faults; }
-
 
 sub make
 {

@@ -24,12 +24,12 @@ sub taking_turns
 	my ($n, $m) = (person(), person());
 	my $turn = [ $tag, "SELECT take_turns($cached, $n, " . pause() . ')' ];
 	# Where only SERIALIZABLE keeps the invariant, others only turn on.
-	my $on = [ 'other', "UPDATE $table{$cached} SET is_on = true WHERE id = (SELECT id FROM $table{$cached}"
-		. " WHERE user_id = u($n) ORDER BY is_on, id LIMIT 1)" ];
+	my $on = "UPDATE $table{$cached} SET is_on = true WHERE id = (SELECT id FROM $table{$cached}"
+	  . " WHERE user_id = u($n) ORDER BY is_on, id LIMIT 1)";
 	my $look = [ $tag, "SELECT duties($cached, $m)" ];
 	my @commit = ([ $tag, 'COMMIT' ], [ "end_$tag", 'SELECT 1 WHERE false' ]);
 	# Those that are not SERIALIZABLE may well wait for Redis; they are not compared.
-	my @rest = map { [ 'other', $_ ] } "SELECT duties($cached, $m)", 'SELECT pg_sleep(' . pause() . ')', $on->[1], 'COMMIT';
+	my @rest = map { [ 'other', $_ ] } "SELECT duties($cached, $m)", 'SELECT pg_sleep(' . pause() . ')', $on, 'COMMIT';
 	return weighted(
 		6 => sub { ([ $tag, 'BEGIN ISOLATION LEVEL SERIALIZABLE' ], $turn, @commit) },
 		3 => sub { ([ $tag, 'BEGIN ISOLATION LEVEL SERIALIZABLE' ], $look, $turn, @commit) },

@@ -49,6 +49,7 @@ our @EXPORT = qw(
   is_exact
   counters
   wait_for
+  slowness
 );
 
 my $test_dir = abs_path(dirname(__FILE__) . '/..');
@@ -240,6 +241,15 @@ sub counters
 	@counters{@names} = split /\|/, $row;
 	return \%counters;
 }
+
+=item slowness()
+
+How much longer than usual to go on with what is to happen often enough: under
+sanitizers everything is slow.
+
+=cut
+
+sub slowness { return $ENV{CLARIFY_SANITIZE} ? 5 : 1; }
 
 =item wait_for(condition, seconds = 30)
 

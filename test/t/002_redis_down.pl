@@ -45,11 +45,11 @@ for my $try (1 .. 3)
 {
 	is_built($s, 1, "frozen: try $try is exact");
 	cmp_ok($s->{ms}, '>=', 299, "frozen: try $try has waited for Redis");
-	cmp_ok($s->{ms}, '<', 2000, "frozen: try $try has waited for one time-out only");
+	cmp_ok($s->{ms}, '<', 550, "frozen: try $try has waited for one time-out only");
 }
 is(status($s), 'open|3', 'frozen: three tries open the breaker');
 is_built($s, 1, 'frozen: the next call is exact');
-cmp_ok($s->{ms}, '<', 1000, 'frozen: and does not wait');
+cmp_ok($s->{ms}, '<', 250, 'frozen: and does not wait');
 edit_dream($s, 1);
 is_built($s, 1, 'frozen: exact after a change');
 $redis->thaw;
@@ -236,7 +236,7 @@ for (1 .. 3)
 {
 	is_built($s, 1, 'nobody accepts: exact');
 	cmp_ok($s->{ms}, '>=', 299, 'nobody accepts: has waited for the connection');
-	cmp_ok($s->{ms}, '<', 3000, 'nobody accepts: for connect_timeout');
+	cmp_ok($s->{ms}, '<', 600, 'nobody accepts: for connect_timeout');
 }
 is(status($s), 'open|3', 'nobody accepts: three tries open the breaker');
 

@@ -56,7 +56,7 @@ for my $case (@failures)
 	$fake->mode($mode, 'MGET', $argument);
 	$fake->clear_log;
 	is_built($s, 1, "$name: exact");
-	cmp_ok($s->{ms}, '<', 2000, "$name: one time-out at most");
+	cmp_ok($s->{ms}, '<', 450, "$name: one time-out at most");
 	cmp_ok($s->{ms}, '>=', 199, "$name: has waited for it") if $waits;
 	is(status($s), 'closed|1', "$name: a failure");
 	is($fake->count('MGET'), 1, "$name: not tried again");
@@ -111,7 +111,7 @@ my $t = session($node);
 $fake->mode('slow_accept');
 $t->query("SET clarify_cache.command_timeout = '200ms'");
 is_built($t, 1, 'slow accept: exact');
-cmp_ok($t->{ms}, '<', 2000, 'slow accept: one time-out for all');
+cmp_ok($t->{ms}, '<', 450, 'slow accept: one time-out for all');
 is_hit($s, 1, 'slow accept: who is connected is served');
 $fake->mode('normal');
 is_hit($t, 2, 'slow accept: then served');
@@ -151,7 +151,7 @@ for my $case (
 	$fake->mode($mode, 'SET', $argument);
 	is_filled($s, 1, "a fill answered with $name: offered");
 	like(look($s, 2), qr/^exact: 0 hits, 5 built/, "a fill answered with $name: another user's answer is exact");
-	cmp_ok($s->{ms}, '<', 2000, "a fill answered with $name: one time-out at most");
+	cmp_ok($s->{ms}, '<', 450, "a fill answered with $name: one time-out at most");
 	$fake->mode('normal');
 	like(look($s, 1), qr/^exact: /, "a fill answered with $name: the first user's answer is exact");
 	like(look($s, 2), qr/^exact: /, "a fill answered with $name: and the other's");
