@@ -30,6 +30,7 @@ our $unsafe;		# are there changes that are not MVCC-safe?
 our $faults;		# may the server or a backend be ended?
 our $deadline;		# when to end
 our $max_failures = 3;
+our $run;			# a name for this run
 our $own_tables;	# their OIDs, as a pattern: the extension's tables
 
 # What each section is called, in its place.
@@ -134,8 +135,13 @@ my %tolerated = (
 sub judge_error
 {
 	my ($tag, $lines, $i, $script) = @_;
-	my ($severity, $code, $message) = $lines->[$i][1] =~ /^(ERROR|FATAL|PANIC|WARNING):  (\w{5}): (.*)/
+	my ($severity, $code, $message) = $lines->[$i][1] =~ /^(ERROR|FATAL|PANIC|WARNING|INFO):  (\w{5}): (.*)/
 	  or return;
+	if ($severity eq 'INFO')
+	{
+		$count{asked}++ if $message eq 'LOOKING';
+		return;
+	}
 	if ($severity eq 'WARNING')
 	{
 		return unless $message =~ /^WITHIN/;
@@ -154,7 +160,7 @@ sub judge_error
 	$what =~ s/\d+/N/g;
 	$count{"error $tag $code $what"}++ unless $code eq '25P02';
 	$cancelled = 1 if $code eq '57014';
-	$count{"refused $tag"}++ if $code eq '40001';
+	slice('refused', $tag) if $code eq '40001' && $tag =~ /^(cached|plain)$/;
 	# The server's own end, or this session's, is a fault's.
 	return if $severity eq 'FATAL' && $code =~ /^57P0[123]$/ && $faults;
 	# attach() and repair() lock one of them to do one after the other, and then
@@ -233,6 +239,25 @@ sub judge_guest
 	wrong($isolation, 'as guest', $n, $context, $after, $before, '', $script) if $judged && $context ne $after;
 }
 
+# What the report compares, by the second, as they are not independent of each other.
+sub slice
+{
+	my ($what, $tag) = @_;
+	$count{"slice $run." . int(time) . " $tag $what"}++;
+}
+
+# For how many contexts a statement asks, at most.  (look_within() says it itself.)
+sub asked
+{
+	my ($sql) = @_;
+	return 0 if $sql =~ /^DECLARE/;
+	return 40 * $1 if $sql =~ /\bbulk\(\w+, (\d+)/;
+	return 40 if $sql =~ /\bwarm\(/;
+	return 5 if $sql =~ /generate_series\(1, 5\)/;
+	return $1 eq 'ALL' ? 2 : $1 if $sql =~ /^FETCH (\w+)/;
+	return $sql =~ /\b(look|look_now|look_as_guest|clarify_context)\(/ ? 1 : 0;
+}
+
 sub judge
 {
 	my ($lines, $script) = @_;
@@ -242,11 +267,12 @@ sub judge
 
 	@recent = @$lines;
 	$cancelled = 0;
+	$count{asked} += asked($_->[1]) for @$script;
 	for (my $i = 0; $i < @$lines; $i++)
 	{
 		my ($tag, $line) = @{ $lines->[$i] };
 		if ($tag eq 'begin' && $line eq '@') { $first = {}; }
-		elsif ($line eq '@') { $count{"times $tag"}++ if $tag =~ /^end_/; }
+		elsif ($line eq '@') { slice('transactions', $1) if $tag =~ /^end_(\w+)/; }
 		elsif ($line =~ /^EPOCH\|(\d+)\|(\d+)/)
 		{
 			judge_look($_, $ended == $2, $now == $2, $first, $script) for @pending;
@@ -296,6 +322,7 @@ sub session
 			waitpid $psql, 0;
 			undef $psql;
 			$count{'connections lost'}++;
+			$count{asked} += 100;	# within a statement whose messages are lost
 		}
 		judge($lines, \@script);
 		if (!$still_there)

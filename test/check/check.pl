@@ -34,6 +34,7 @@ mkdir $dir;
 $Workload::unsafe = $Session::unsafe = $opt{profile} eq 'ddl';
 $Workload::dir = $Session::dir = $Faults::dir = $dir;
 $Session::log = $opt{log};
+$Session::run = basename($dir);
 $Session::faults = grep { /^(sigterm|sigkill|crash|promote)$/ } @faults;
 $Faults::tmp = dirname($dir);
 $Faults::standby = $standby;
@@ -172,6 +173,10 @@ Faults::end();
 my $bad = failures() + $died;
 if (!$control)
 {
+	# Each context has six sections.  What was asked for and not judged may all have been hits.
+	my $unjudged = ($total{asked} // 0) - ($total{'read, judged strictly'} // 0) - ($total{'read, judged by section'} // 0);
+	my $judged = $skew ? 0 : $total{'counted local'} + $total{'counted redis'} - 6 * $unjudged;
+	$total{'hits judged'} = $judged > 0 ? $judged : 0;
 	open my $totals, '>>', $opt{totals} or die;
 	print $totals "$total{$_}\t$_\n" for keys %total;
 	close $totals;

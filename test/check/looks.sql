@@ -39,6 +39,7 @@ DECLARE
 	c text;
 	p text;
 BEGIN
+	RAISE INFO 'LOOKING';
 	SELECT clarify_context(u(n))::text, plain(u(n)) INTO c, p;
 	IF c IS DISTINCT FROM p THEN
 		RAISE WARNING 'WITHIN|%|%', c, p;

@@ -34,6 +34,7 @@ printf "by a role whose rights change: %d served, %d denied, %d not to be judged
   if sum('^guest');
 printf "sections from the local tier: %d, from Redis: %d, built: %d, of these bypassed: %d\n",
   map { n("counted $_") } qw(local redis builds bypasses);
+printf "of those from a tier, in answers that were judged: at least %d\n", n('hits judged');
 printf "bypassed: %s\n", join(', ', map { "$_->[1] $_->[0]" } list('counted bypass'));
 printf "entries found outdated: %d, foreign or damaged: %d; breaker openings: %d\n",
   map { n("counted $_") } qw(outdated foreign opened);
@@ -48,14 +49,24 @@ bad('no answer was read') if !n('reads') && !sum('^looked at');
 bad('hardly anything could be judged') if n('reads') && n('read, judged strictly') < 0.1 * n('reads');
 bad('no damaged entry was met')
   if !n('counted foreign') && sum('^fault (swapped|truncated|flipped|garbage)$') >= 10;
-if (my $times = n('times end_cached') + n('times end_plain'))
+if (my %slices = map { $_ => 1 } map { /^slice (\S+)/ ? $1 : () } keys %total)
 {
-	my ($cached, $plain) = map { [ n("refused $_"), n("times end_$_") || 1 ] } qw(cached plain);
+	my ($cached, $plain) = map { [ sum("^slice .* $_ refused"), sum("^slice .* $_ transactions") || 1 ] } qw(cached plain);
 	my ($p, $q) = map { $_->[0] / $_->[1] } $cached, $plain;
-	my $all = ($cached->[0] + $plain->[0]) / $times;
-	my $noise = sqrt($all * (1 - $all) * (1 / $cached->[1] + 1 / $plain->[1])) || 1;
-	printf "serialization failures: %.2f %% of %d transactions with the cache, %.2f %% of %d without\n",
-	  100 * $p, $cached->[1], 100 * $q, $plain->[1];
+	# How far the difference of two ratios may be off, as its parts scatter from second to
+	# second, and no less than if all were independent of each other.
+	my $variance = 0;
+	for my $slice (keys %slices)
+	{
+		my ($c, $r) = map { my ($tag, $rate, $all) = @$_; (n("slice $slice $tag refused") - $rate * n("slice $slice $tag transactions")) / $all }
+		  [ 'cached', $p, $cached->[1] ], [ 'plain', $q, $plain->[1] ];
+		$variance += ($c - $r)**2;
+	}
+	my $all = ($cached->[0] + $plain->[0]) / ($cached->[1] + $plain->[1]);
+	my $by_chance = $all * (1 - $all) * (1 / $cached->[1] + 1 / $plain->[1]);
+	my $noise = sqrt($variance > $by_chance ? $variance : $by_chance);
+	printf "serialization failures: %.2f %% of %d transactions with the cache, %.2f %% of %d without; the difference is known to +/- %.2f %%\n",
+	  100 * $p, $cached->[1], 100 * $q, $plain->[1], 100 * $noise;
 	# Four deviations, and what a run's chances differ by anyway.
 	bad('the cache makes more serialization failures') if $p - $q > 4 * $noise + 0.1 * $q;
 	bad('too few transactions collided') if $cached->[1] < 100 || $plain->[0] < 1;
