@@ -36,8 +36,9 @@
  */
 #define MAX_PROBED_TUPLES 2000
 
-bool
-VersionIndexIsUsable(Relation index)
+/* Can this index answer for every snapshot that this transaction may have? */
+static bool
+IndexIsUsable(Relation index)
 {
 	Form_pg_index form = index->rd_index;
 
@@ -53,9 +54,8 @@ VersionIndexIsUsable(Relation index)
 							  TransactionXmin);
 }
 
-/* Open the first usable index of heap, without waiting; NULL if there is none. */
-static Relation
-OpenUsableIndex(Relation heap)
+Relation
+VersionOpenIndex(Relation heap)
 {
 	List	   *indexes = RelationGetIndexList(heap);
 	ListCell   *lc;
@@ -69,7 +69,7 @@ OpenUsableIndex(Relation heap)
 			continue;
 		index = try_relation_open(index_id, NoLock);
 		if (index != NULL && index->rd_rel->relkind == RELKIND_INDEX &&
-			VersionIndexIsUsable(index))
+			IndexIsUsable(index))
 		{
 			list_free(indexes);
 			return index;
@@ -102,7 +102,7 @@ VersionOpen(VersionReader *reader)
 		UnlockRelationOid(heap_id, AccessShareLock);
 		return false;
 	}
-	reader->index = OpenUsableIndex(reader->heap);
+	reader->index = VersionOpenIndex(reader->heap);
 	if (reader->index == NULL)
 	{
 		relation_close(reader->heap, AccessShareLock);

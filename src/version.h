@@ -83,8 +83,12 @@ extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 /* Append a row, in the context of *rows or the current one. */
 extern void VersionRowsAppend(VersionRows *rows, const VersionRow *row);
 
-/* Can this index answer for every snapshot that this transaction may have? */
-extern bool VersionIndexIsUsable(Relation index);
+/*
+ * Open an index of clarify_cache.version that can answer for every snapshot that
+ * this transaction may have, with AccessShareLock, without waiting; NULL if there
+ * is none.
+ */
+extern Relation VersionOpenIndex(Relation heap);
 
 /* Sum up a table's table-level rows.  Pure. */
 extern void VersionOfTable(const VersionRows *rows, Oid table_id,

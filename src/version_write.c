@@ -19,7 +19,8 @@
  *	  only if it is free and given back after the update, is what all who
  *	  update or delete rows here agree on.  Whoever has it and then finds the
  *	  tuple untouched knows that nobody begins to touch it.  (A row lock, which
- *	  SKIP LOCKED would take, does the same for another WAL record.)
+ *	  SKIP LOCKED would take, does the same for another WAL record; and heap_update
+ *	  does not know "do not wait".)
  *	- Above READ COMMITTED rows are only inserted: the row visible in the
  *	  transaction's snapshot may not be the latest, and under SERIALIZABLE
  *	  reading would take predicate locks.
@@ -66,12 +67,29 @@
 struct VersionWriter
 {
 	Relation	heap;
-	CatalogIndexState indexes;
 	Relation	index;			/* for look-ups; NULL: only insert */
-	TupleTableSlot *scan_slot;
+	CatalogIndexState indexes;	/* all, for new entries; NULL: none yet */
 	TupleTableSlot *new_slot;
 	Snapshot	snapshot;		/* NULL: only insert */
 };
+
+/* Strong random bits are dear, unless one asks for many at a time. */
+static uint64
+RandomBits(void)
+{
+	static uint64 pool[16];
+	static int	left = 0;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random token")));
+		left = (int) lengthof(pool);
+	}
+	return pool[--left];
+}
 
 /*
  * A random token, never 0.  The strong random bits alone would do, but for a
@@ -92,10 +110,7 @@ FreshToken(void)
 	}			seed;
 	uint64		token;
 
-	if (!pg_strong_random(&seed.random, sizeof(seed.random)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate a random token")));
+	seed.random = RandomBits();
 	seed.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 	seed.clock = (uint64) GetCurrentTimestamp();
 	seed.counter = ++counter;
@@ -112,13 +127,7 @@ VersionBeginWrite(void)
 	VersionWriter *writer = palloc0(sizeof(VersionWriter));
 
 	writer->heap = table_open(ExtTablesRequire()->version, RowExclusiveLock);
-	writer->indexes = CatalogOpenIndexes(writer->heap);
-	for (int i = 0; i < writer->indexes->ri_NumIndices && writer->index == NULL; i++)
-	{
-		if (VersionIndexIsUsable(writer->indexes->ri_IndexRelationDescs[i]))
-			writer->index = writer->indexes->ri_IndexRelationDescs[i];
-	}
-	writer->scan_slot = table_slot_create(writer->heap, NULL);
+	writer->index = VersionOpenIndex(writer->heap);
 	writer->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
 												&TTSOpsHeapTuple);
 	if (!IsolationUsesXactSnapshot())
@@ -132,9 +141,11 @@ VersionEndWrite(VersionWriter *writer)
 {
 	if (writer->snapshot != NULL)
 		UnregisterSnapshot(writer->snapshot);
-	ExecDropSingleTupleTableSlot(writer->scan_slot);
 	ExecDropSingleTupleTableSlot(writer->new_slot);
-	CatalogCloseIndexes(writer->indexes);
+	if (writer->indexes != NULL)
+		CatalogCloseIndexes(writer->indexes);
+	if (writer->index != NULL)
+		relation_close(writer->index, AccessShareLock);
 	table_close(writer->heap, NoLock);
 	pfree(writer);
 }
@@ -181,8 +192,11 @@ InsertForeignIndexEntry(VersionWriter *writer, Relation index, IndexInfo *info)
 static void
 InsertIndexEntries(VersionWriter *writer)
 {
-	ResultRelInfo *indexes = writer->indexes;
+	ResultRelInfo *indexes;
 
+	if (writer->indexes == NULL)
+		writer->indexes = CatalogOpenIndexes(writer->heap);
+	indexes = writer->indexes;
 	for (int i = 0; i < indexes->ri_NumIndices; i++)
 	{
 		IndexInfo  *info = indexes->ri_IndexRelationInfo[i];
@@ -364,29 +378,19 @@ VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 
 /* Delete a row; false if somebody is at it. */
 static bool
-TakeRow(VersionWriter *writer, FoundRow *found)
+TakeRow(VersionWriter *writer, ItemPointer tid)
 {
 	TM_FailureData failure;
 	bool		taken = false;
 
-	if (!ConditionalLockTuple(writer->heap, &found->tid, ExclusiveLock))
+	if (!ConditionalLockTuple(writer->heap, tid, ExclusiveLock))
 		return false;
-	if (IsUntouched(writer, &found->tid))
-		taken = table_tuple_delete(writer->heap, &found->tid, GetCurrentCommandId(true),
+	if (IsUntouched(writer, tid))
+		taken = table_tuple_delete(writer->heap, tid, GetCurrentCommandId(true),
 								   SnapshotSelf, InvalidSnapshot, true,
 								   &failure, false) == TM_Ok;
-	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
+	UnlockTuple(writer->heap, tid, ExclusiveLock);
 	return taken;
-}
-
-/* Delete the row in writer->scan_slot, unless somebody is at it. */
-static void
-DeleteRow(VersionWriter *writer)
-{
-	FoundRow	found;
-
-	found.tid = writer->scan_slot->tts_tid;
-	(void) TakeRow(writer, &found);
 }
 
 /*
@@ -400,6 +404,8 @@ DeleteRow(VersionWriter *writer)
 void
 VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 {
+	TupleTableSlot *slot = table_slot_create(writer->heap, NULL);
+
 	if (everything || writer->index == NULL)
 	{
 		ScanKeyData key;
@@ -408,8 +414,8 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 		ScanKeyInit(&key, ANUM_TABLE_ID, BTEqualStrategyNumber, F_OIDEQ,
 					ObjectIdGetDatum(table_id));
 		scan = table_beginscan(writer->heap, SnapshotSelf, 1, &key);
-		while (table_scan_getnextslot(scan, ForwardScanDirection, writer->scan_slot))
-			DeleteRow(writer);
+		while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+			(void) TakeRow(writer, &slot->tts_tid);
 		table_endscan(scan);
 	}
 	else
@@ -425,12 +431,12 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 			scan = index_beginscan(writer->heap, writer->index,
 								   SnapshotSelf, 3, 0);
 			index_rescan(scan, keys, 3, NULL, 0);
-			while (index_getnext_slot(scan, ForwardScanDirection, writer->scan_slot))
-				DeleteRow(writer);
+			while (index_getnext_slot(scan, ForwardScanDirection, slot))
+				(void) TakeRow(writer, &slot->tts_tid);
 			index_endscan(scan);
 		}
 	}
-	ExecClearTuple(writer->scan_slot);
+	ExecDropSingleTupleTableSlot(slot);
 }
 
 /* What rows of one key have in common. */
@@ -453,7 +459,7 @@ FoldRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int nrows)
 		return 0;
 	for (int i = 0; i < nrows; i++)
 	{
-		if (TakeRow(writer, &rows[i]))
+		if (TakeRow(writer, &rows[i].tid))
 		{
 			token ^= rows[i].token;
 			taken++;
@@ -483,21 +489,23 @@ VersionCompact(VersionWriter *writer)
 {
 	FoundRow	rows[MAX_FOLDED];
 	RowKey		key = {0};
+	TupleTableSlot *slot;
 	IndexScanDesc scan;
 	int64		removed = 0;
 	int			nrows = 0;
 
 	if (writer->index == NULL)
 		return 0;
+	slot = table_slot_create(writer->heap, NULL);
 	scan = index_beginscan(writer->heap, writer->index, writer->snapshot, 0, 0);
 	index_rescan(scan, NULL, 0, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, writer->scan_slot))
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		RowKey		next_key;
 		FoundRow	next;
 
 		CHECK_FOR_INTERRUPTS();
-		DescribeRow(writer->scan_slot, &next_key, &next);
+		DescribeRow(slot, &next_key, &next);
 		if (nrows == MAX_FOLDED || next_key.key_hash != key.key_hash ||
 			next_key.table_id != key.table_id || next_key.kind != key.kind)
 		{
@@ -509,6 +517,6 @@ VersionCompact(VersionWriter *writer)
 	}
 	removed += FoldRows(writer, &key, rows, nrows);
 	index_endscan(scan);
-	ExecClearTuple(writer->scan_slot);
+	ExecDropSingleTupleTableSlot(slot);
 	return removed;
 }
