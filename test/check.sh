@@ -93,12 +93,12 @@ start_standby() {
 }
 
 # Neither a crash nor a failed assertion is told to the session that caused it.
-# Signal 9 and its consequences are a fault's.
+# Signal 9 and its consequences are a fault's; a COPY's program ends with a cancel.
 crashed() {
 	local expected='was terminated by signal 9: Killed|exited with exit code 2$'
 	[[ ,$faults, == *,sigkill,* || ,$faults, == *,crash,* ]] || expected='^$'
 	grep -a -h -E 'PANIC:|TRAP:|was terminated by signal|exited with exit code [^01]' \
-		"$tmp/postgres.log" "$tmp/standby.log" 2>/dev/null | grep -a -v -E "$expected"
+		"$tmp/postgres.log" "$tmp/standby.log" 2>/dev/null | grep -a -v -E "$expected|  child process was"
 }
 
 # Of the run before.
