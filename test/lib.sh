@@ -54,7 +54,7 @@ as_root() {
 # after any installation of them, daemons will start at the next boot.)
 apt_install() {
 	local idle=$tmp/idle name
-	mkdir "$idle"
+	mkdir -p "$idle"
 	for name in pg_createcluster invoke-rc.d deb-systemd-invoke; do
 		printf '#!/bin/sh\nexit 0\n' >"$idle/$name"
 		chmod +x "$idle/$name"
@@ -67,9 +67,34 @@ apt_install() {
 		-o DPkg::Path="$idle:/usr/sbin:/usr/bin:/sbin:/bin" "$@" </dev/null
 }
 
-# What one script needs and the others do not: programs that are named as their
-# packages are.
+# What one script needs and the others do not: programs, each with ":" and its
+# package if that has another name; and what it can do without, where the
+# distribution has it not.  A name of the latter that begins with "/" is a file.
+# "%v" in it stands for the server's major version.
 programs=()
+optional=()
+
+# As dpkg names them; nothing where there is no dpkg.
+server_major() {
+	local config
+	config=$(find_server) || return 0
+	"$config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+}
+
+install_optional() {
+	local missing=() program package
+	command -v apt-get >/dev/null || return 0
+	for program in "${optional[@]//%v/$(server_major)}"; do
+		package=${program#*:} program=${program%%:*}
+		command -v "$program" >/dev/null || [ -e "$program" ] || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	as_root apt-get update -q -o DPkg::Lock::Timeout=600
+	for package in "${missing[@]}"; do
+		say "installing: $package"
+		apt_install "$package" || echo "not to be had: $package"
+	done
+}
 
 install_packages() {
 	local missing=() program major=
@@ -83,7 +108,7 @@ install_packages() {
 	command -v prove >/dev/null || missing+=(perl)
 	perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 	for program in "${programs[@]}"; do
-		command -v "$program" >/dev/null || missing+=("$program")
+		command -v "${program%%:*}" >/dev/null || missing+=("${program#*:}")
 	done
 	if ! find_server >/dev/null; then
 		[ -z "${PG_CONFIG:-}" ] ||
@@ -140,6 +165,7 @@ enter() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	install_packages
+	install_optional
 
 	mkdir "$tmp/src" "$tmp/tmp"
 	tar -C "$source_dir" -c --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
@@ -173,11 +199,12 @@ leave() {
 	fi
 	# Our servers keep their pids in files here, and have their working
 	# directories here, unlike a stranger who got the pid of one that is gone.
-	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' -o -name '*.exporter.pid' | while read -r file; do
+	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' -o -name '*.exporter.pid' -o -name '*.daemon.pid' | while read -r file; do
 		pid=$(head -n 1 "$file" 2>/dev/null) || continue
 		works_here "$pid" || continue
 		case $file in
 			*.redis.pid | *.exporter.pid) kill -KILL "$pid" 2>/dev/null ;;
+			*.daemon.pid) kill -INT "$pid" 2>/dev/null ;;	# has children or semaphores to clean up
 			*) kill -QUIT "$pid" 2>/dev/null ;;	# an immediate shutdown
 		esac
 		for _ in {1..100}; do
@@ -255,10 +282,11 @@ start_postgres() {
 
 redis_url() { echo "unix://$tmp/redis.sock"; }
 
+# Arguments are more options.
 start_redis() {
 	redis-server --port 0 --unixsocket "$tmp/redis.sock" --unixsocketperm 700 \
 		--dir "$tmp" --save '' --appendonly no \
-		--daemonize yes --pidfile "$tmp/main.redis.pid" --logfile "$tmp/redis.log"
+		--daemonize yes --pidfile "$tmp/main.redis.pid" --logfile "$tmp/redis.log" "$@"
 	for _ in {1..100}; do
 		[ -S "$tmp/redis.sock" ] && [ -s "$tmp/main.redis.pid" ] && return
 		sleep 0.05

@@ -58,7 +58,7 @@ prepare() {
 	for database in cached plain; do
 		sql -c "CREATE DATABASE $database"
 		sql -d "$database" -f test/clarify/schema.sql -f test/clarify/data.sql \
-			-f test/clarify/plain.sql -f test/bench/bench.sql
+			-f test/clarify/plain.sql -f test/bench/bench.sql -f test/bench/bulk.sql
 	done
 	sql -d cached -c 'CREATE EXTENSION clarify_cache' -c 'SELECT clarify_cache.setup()' \
 		-c "SELECT clarify_cache.attach('bulk')" >/dev/null
