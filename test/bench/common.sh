@@ -124,6 +124,14 @@ load_people() {
 	sql -c CHECKPOINT
 }
 
+# load_plain DATABASE PEOPLE: the same people without the extension.
+load_plain() {
+	sql -c "CREATE DATABASE $1"
+	sql -d "$1" -v people="$2" -f test/clarify/schema.sql -f test/clarify/data.sql \
+		-c 'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app'
+	sql -d "$1" -c 'VACUUM ANALYZE'
+}
+
 set_up() {
 	sql -d "$1" -c 'CREATE EXTENSION clarify_cache' -c 'SELECT clarify_cache.setup()' >/dev/null
 	sql -d "$1" -c "
@@ -184,6 +192,15 @@ sources() {
 	sql -d "$1" -F ' ' -c 'SELECT sum(local_hits), sum(redis_hits), sum(builds) - sum(bypasses), sum(bypasses) FROM clarify_cache.stats'
 }
 
+# share_of SOURCE "BEFORE AFTER": how many of the sections between two looks at
+# the sources came from this one, in percent.
+share_of() {
+	echo "$2" | awk -v source="$1" '
+		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
+		END { split("local redis build bypass", names)
+			for (i in names) if (names[i] == source) printf "%.3f\n", all ? 100 * n[i] / all : 0 }'
+}
+
 # measured PART CONTENDER SCALE SOURCE DATABASE COMMAND...: record the latency
 # that the command prints; and how many of the sections meanwhile came from
 # where the contender's name says (local, redis, build, bypass), in percent.
@@ -192,9 +209,6 @@ measured() {
 	shift 5
 	before=$(sources "$database")
 	record "$part" "$contender" "$scale" latency us "$("$@")"
-	share=$(echo "$before $(sources "$database")" | awk -v source="$source" '
-		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
-		END { split("local redis build bypass", names)
-			for (i in names) if (names[i] == source) printf "%.3f\n", all ? 100 * n[i] / all : 0 }')
+	share=$(share_of "$source" "$before $(sources "$database")")
 	record "$part" "$contender" "$scale" 'as named' % "$share"
 }
