@@ -73,6 +73,6 @@ for my $name (sort { $inclusive{$b} <=> $inclusive{$a} || $a cmp $b } keys %incl
 	for my $caller (sort { $from->{$b}[1] <=> $from->{$a}[1] } keys %$from)
 	{
 		my ($calls, $cost) = @{ $from->{$caller} };
-		printf "%30s  %10.0f %8.2f  from %s\n", '', $cost / $n, $calls / $n, $caller if $cost / $n >= $callers;
+		printf "%10s   <- %10.0f %8.2f  from %s\n", '', $cost / $n, $calls / $n, $caller if $cost / $n >= $callers;
 	}
 }

@@ -69,7 +69,7 @@ count_statement() {
 	profile="$results/callgrind/$scale, ${contender//\/}.txt"
 	before=$(sources counted)
 	run_marked "$database" "$5"
-	perl test/bench/callgrind.pl "$counted" "$tmp"/callgrind.*.3 >"$profile"
+	perl test/bench/callgrind.pl "$counted" "$tmp"/callgrind.*.3 20 200 >"$profile"
 	record callgrind "$contender" "$scale" instructions 1 "$(sed -n 's/ instructions$//p' "$profile" | tr -d ' ')"
 	[ "$source" = none ] || record callgrind "$contender" "$scale" 'as named' % "$(share_of "$source" "$before $(sources counted)")"
 }
@@ -79,7 +79,7 @@ of_functions() {
 	local name=$1 scale=$2
 	shift 2
 	local IFS='|'
-	awk -v functions="^($*)\$" '$4 ~ functions { sum += $1; found = 1 } END { if (found) print sum }' "$profile" >"$tmp/of"
+	awk -v functions="^($*)\$" '$1 != "<-" && $4 ~ functions { sum += $1; found = 1 } END { if (found) print sum }' "$profile" >"$tmp/of"
 	if [ -s "$tmp/of" ]; then
 		record callgrind "$name" "$scale" 'of them in' 1 "$(cat "$tmp/of")"
 	else
