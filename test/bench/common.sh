@@ -152,6 +152,14 @@ load_many() {
 	sql -c CHECKPOINT
 }
 
+# load_plain DATABASE PEOPLE: the same people without the extension.
+load_plain() {
+	sql -c "CREATE DATABASE $1"
+	sql -d "$1" -v people="$2" -f test/clarify/schema.sql -f test/clarify/data.sql \
+		-c 'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app'
+	sql -d "$1" -c 'VACUUM ANALYZE'
+}
+
 # The extension, with sections that live for a day: what expires during a
 # measurement would not be a hit.
 set_up() {
@@ -234,6 +242,18 @@ sources() {
 	sql -d "$1" -F ' ' -c 'SELECT sum(local_hits), sum(redis_hits), sum(builds) - sum(bypasses), sum(bypasses) FROM clarify_cache.stats'
 }
 
+# share_of SOURCE "BEFORE AFTER": how many of the sections between two looks at
+# the sources came from this one, or several with "+", in percent; without a
+# source (-) none may have come at all.
+share_of() {
+	echo "$2" | awk -v source="$1" '
+		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
+		END { split("local redis build bypass", names)
+			for (i in names) if (index("+" source "+", "+" names[i] "+")) right += n[i]
+			if (source == "-") printf "%d\n", all ? 0 : 100
+			else printf "%.3f\n", all ? 100 * right / all : 0 }'
+}
+
 # measured PART CONTENDER SCALE SOURCE DATABASE COMMAND...: record the latency
 # that the command prints; and how many of the sections meanwhile came from
 # where the contender's name says (local, redis, build, bypass, or several with
@@ -243,12 +263,7 @@ measured() {
 	shift 5
 	before=$(sources "$database")
 	record "$part" "$contender" "$scale" latency us "$("$@")"
-	share=$(echo "$before $(sources "$database")" | awk -v source="$source" '
-		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
-		END { split("local redis build bypass", names)
-			for (i in names) if (index("+" source "+", "+" names[i] "+")) right += n[i]
-			if (source == "-") printf "%d\n", all ? 0 : 100
-			else printf "%.3f\n", all ? 100 * right / all : 0 }')
+	share=$(share_of "$source" "$before $(sources "$database")")
 	record "$part" "$contender" "$scale" 'as named' % "$share"
 }
 
