@@ -14,54 +14,98 @@
  */
 #include "compat.h"
 
+#include "access/gin.h"
+#include "catalog/namespace.h"
+#include "parser/parse_expr.h"
+#include "parser/parser.h"
 #include "pin.h"
+#include "tsearch/ts_cache.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/guc.h"
+#include "utils/pg_locale.h"
+#include "utils/xml.h"
 
+/*
+ * Most sessions have most of them right already.  Where the variable is known,
+ * a look at it says so; to ask for a setting by name costs as much as all of these.
+ */
 typedef struct Pin
 {
 	const char *name;
 	const char *value;
+	const int  *number;			/* the variable, if it is a number or an enum, */
+	int			as_number;		/* and the value in it; */
+	const bool *flag;			/* or it is this, */
+	bool		as_flag;
+	char	  **string;			/* or this; or none is known */
 } Pin;
 
 /* Names resolve to PostgreSQL's own objects; the query qualifies the rest. */
-static const Pin search_path_pin = {"search_path", "pg_catalog, pg_temp"};
+static const Pin search_path_pin =
+{"search_path", "pg_catalog, pg_temp", .string = &namespace_search_path};
 
 static const Pin pins[] = {
-	{"TimeZone", "UTC"},
-	{"DateStyle", "ISO, MDY"},
-	{"IntervalStyle", "postgres"},
-	{"extra_float_digits", "1"},
-	{"bytea_output", "hex"},
-	{"lc_monetary", "C"},
-	{"lc_numeric", "C"},
-	{"lc_time", "C"},
-	{"default_text_search_config", "pg_catalog.simple"},
-	{"quote_all_identifiers", "off"},
-	{"xmlbinary", "base64"},
-	{"xmloption", "content"},
+	{.name = "TimeZone", .value = "UTC"},
+	{.name = "DateStyle", .value = "ISO, MDY"},
+	{"IntervalStyle", "postgres", .number = &IntervalStyle, .as_number = INTSTYLE_POSTGRES},
+	{"extra_float_digits", "1", .number = &extra_float_digits, .as_number = 1},
+	{"bytea_output", "hex", .number = &bytea_output, .as_number = BYTEA_OUTPUT_HEX},
+	{"lc_monetary", "C", .string = &locale_monetary},
+	{"lc_numeric", "C", .string = &locale_numeric},
+	{"lc_time", "C", .string = &locale_time},
+	{"default_text_search_config", "pg_catalog.simple", .string = &TSCurrentConfig},
+	{"quote_all_identifiers", "off", .flag = &quote_all_identifiers, .as_flag = false},
+	{"xmlbinary", "base64", .number = &xmlbinary, .as_number = XMLBINARY_BASE64},
+	{"xmloption", "content", .number = &xmloption, .as_number = XMLOPTION_CONTENT},
 	/* how text is read as an array, or as a time with a zone's abbreviation */
-	{"array_nulls", "on"},
-	{"timezone_abbreviations", "Default"},
+	{"array_nulls", "on", .flag = &Array_nulls, .as_flag = true},
+	{.name = "timezone_abbreviations", .value = "Default"},
 	/* how the query itself is parsed: "= NULL", and backslashes in literals */
-	{"transform_null_equals", "off"},
-	{"standard_conforming_strings", "on"},
+	{"transform_null_equals", "off", .flag = &Transform_null_equals, .as_flag = false},
+	{"standard_conforming_strings", "on", .flag = &standard_conforming_strings, .as_flag = true},
 	/* makes GIN scans leave out rows at random */
-	{"gin_fuzzy_search_limit", "0"},
+	{"gin_fuzzy_search_limit", "0", .number = &GinFuzzySearchLimit, .as_number = 0},
 };
+
+static void
+Set(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
 
 void
 PinSetting(const char *name, const char *value)
 {
 	if (strcmp(GetConfigOption(name, false, false), value) != 0)
-		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		Set(name, value);
+}
+
+static void
+Apply(const Pin *pin)
+{
+	bool		is_right;
+
+	if (pin->number != NULL)
+		is_right = (*pin->number == pin->as_number);
+	else if (pin->flag != NULL)
+		is_right = (*pin->flag == pin->as_flag);
+	else if (pin->string != NULL)
+		is_right = (*pin->string != NULL && strcmp(*pin->string, pin->value) == 0);
+	else
+		is_right = (strcmp(GetConfigOption(pin->name, false, false), pin->value) == 0);
+	if (!is_right)
+		Set(pin->name, pin->value);
 }
 
 static void
 PinAllButSearchPath(void)
 {
 	for (int i = 0; i < (int) lengthof(pins); i++)
-		PinSetting(pins[i].name, pins[i].value);
+		Apply(&pins[i]);
 }
 
 int
@@ -76,7 +120,7 @@ PinSettingsButSearchPath(void)
 void
 PinSearchPath(void)
 {
-	PinSetting(search_path_pin.name, search_path_pin.value);
+	Apply(&search_path_pin);
 }
 
 void

@@ -20,7 +20,7 @@ counted=800
 
 prepare_callgrind() {
 	local database
-	load_people counted 1000
+	load_people counted 1000 6
 	load_plain counted_plain 1000
 	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/callgrind.so" test/bench/callgrind.c
 	for database in counted counted_plain; do

@@ -213,7 +213,7 @@ measure_trouble() {
 	local size
 	say "calls while Redis is in trouble"
 	restart_with "clarify_cache.redis_url = '$(redis_url)'"
-	load_people trouble 1000
+	load_people trouble 1000 6
 	for size in 0 64MB; do
 		trouble_scale="8 clients; local tier $size"
 		note "$trouble_scale"
