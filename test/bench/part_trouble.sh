@@ -70,7 +70,7 @@ record_calls() {
 	local contender=$1 name=$2 script=$3 since=$4 figures
 	figures=$(cat "$tmp"/calls.* | awk -v script="$script" -v since="$since" \
 		'$4 == script && $5 + $6 / 1e6 >= since { print $3 / 1e3 }' | sort -n |
-		awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], v[int(NR * 0.99) + 1 > NR ? NR : int(NR * 0.99) + 1], v[NR] }')
+		awk '{ v[NR] = $1 } END { if (NR) print v[int(NR * 0.5 + 0.5)], v[int(NR * 0.99 + 0.99)], v[NR] }')
 	# shellcheck disable=SC2086	# words
 	set -- $figures
 	record trouble "$contender" "$trouble_scale" "$name p50" ms "$1"
