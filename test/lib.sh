@@ -199,11 +199,12 @@ leave() {
 	fi
 	# Our servers keep their pids in files here, and have their working
 	# directories here, unlike a stranger who got the pid of one that is gone.
-	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' -o -name '*.exporter.pid' | while read -r file; do
+	find "$tmp" -name postmaster.pid -o -name '*.redis.pid' -o -name '*.exporter.pid' -o -name '*.daemon.pid' | while read -r file; do
 		pid=$(head -n 1 "$file" 2>/dev/null) || continue
 		works_here "$pid" || continue
 		case $file in
 			*.redis.pid | *.exporter.pid) kill -KILL "$pid" 2>/dev/null ;;
+			*.daemon.pid) kill -INT "$pid" 2>/dev/null ;;	# has children or semaphores to clean up
 			*) kill -QUIT "$pid" 2>/dev/null ;;	# an immediate shutdown
 		esac
 		for _ in {1..100}; do

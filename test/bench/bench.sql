@@ -1,6 +1,5 @@
 /*
- * What the measurements call.  Needs Clarify's schema and people; mean_us() for
- * what is in a database without the extension as well.
+ * What the measurements call.  Needs Clarify's tables.
  */
 
 -- The same five queries, as one would write them by hand.
@@ -35,6 +34,33 @@ BEGIN
 		ORDER BY created_at DESC, id LIMIT 3) t;
 	RETURN json_build_object('user', u, 'dreams', d, 'patterns', p, 'sessions', s, 'reflections', r);
 END $$;
+
+-- The same as one statement, and as a view, with all that a view lets a caller
+-- restrict.
+CREATE VIEW contexts AS
+	SELECT users.id AS user_id, json_build_object(
+		'user', (SELECT row_to_json(t) FROM (
+			SELECT name, tier, total_reflections, total_clarify_sessions) t),
+		'dreams', (SELECT coalesce(json_agg(t), '[]') FROM (
+			SELECT id, title, description, status, category
+			FROM dreams WHERE user_id = users.id AND status = 'active'
+			ORDER BY updated_at DESC, id LIMIT 5) t),
+		'patterns', (SELECT coalesce(json_agg(t), '[]') FROM (
+			SELECT id, user_id, pattern_type, content, strength
+			FROM clarify_patterns WHERE user_id = users.id AND strength >= 3
+			ORDER BY strength DESC, id LIMIT 10) t),
+		'sessions', (SELECT coalesce(json_agg(t), '[]') FROM (
+			SELECT id, title, created_at, message_count
+			FROM clarify_sessions WHERE user_id = users.id AND status = 'active'
+			ORDER BY last_message_at DESC, id LIMIT 3) t),
+		'reflections', (SELECT coalesce(json_agg(t), '[]') FROM (
+			SELECT id, tone, created_at
+			FROM reflections WHERE user_id = users.id
+			ORDER BY created_at DESC, id LIMIT 3) t)) AS context
+	FROM users;
+
+CREATE FUNCTION by_sql(person uuid) RETURNS json LANGUAGE sql STABLE AS
+$$ SELECT context FROM contexts WHERE user_id = person $$;
 
 -- Mean time of a call for the first people, several times over, each call a
 -- statement with a snapshot of its own.

@@ -2,8 +2,9 @@
  * Time raw MGETs: mget SOCKET ROUNDS, with the keys of one command on each
  * line of standard input.  Prints the mean of a round trip in microseconds.
  *
- * What a Redis hit is measured against: the same keys, over a Unix socket, with
- * the same library, and nothing done to the reply but looking that it is whole.
+ * What a Redis hit is measured against: the same keys, over a Unix socket or, if
+ * SOCKET is a number, TCP to that port, with the same library, and nothing done
+ * to the reply but looking that it is whole.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,11 +67,19 @@ Ask(redisContext *context, Command *command)
 	freeReplyObject(reply);
 }
 
+static redisContext *
+Connect(const char *address)
+{
+	int			port = atoi(address);
+
+	return port > 0 ? redisConnect("127.0.0.1", port) : redisConnectUnix(address);
+}
+
 int
 main(int argc, char **argv)
 {
 	int			rounds = argc == 3 ? atoi(argv[2]) : 0;
-	redisContext *context = rounds > 0 ? redisConnectUnix(argv[1]) : NULL;
+	redisContext *context = rounds > 0 ? Connect(argv[1]) : NULL;
 	int			ncommands = ReadCommands();
 	struct timespec start;
 	struct timespec end;
