@@ -21,7 +21,7 @@ writers_same_row="UPDATE users SET total_reflections = total_reflections + 1 WHE
 prepare_writers() {
 	local database
 	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/empty_trigger.so" test/bench/empty_trigger.c
-	load_people writers 1000
+	load_people writers 1000 6
 	load_plain writers_plain 1000
 	load_plain writers_trigger 1000
 	for database in writers writers_plain writers_trigger; do
