@@ -243,8 +243,8 @@ sources() {
 }
 
 # share_of SOURCE "BEFORE AFTER": how many of the sections between two looks at
-# the sources came from this one, or several with "+", in percent; without a
-# source (-) none may have come at all.
+# the sources came from there (local, redis, build, bypass, or several with "+"),
+# in percent.  Without a source (-) none may have been asked for.
 share_of() {
 	echo "$2" | awk -v source="$1" '
 		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
@@ -256,8 +256,7 @@ share_of() {
 
 # measured PART CONTENDER SCALE SOURCE DATABASE COMMAND...: record the latency
 # that the command prints; and how many of the sections meanwhile came from
-# where the contender's name says (local, redis, build, bypass, or several with
-# "+"), in percent.  Without a source (-) none may have been asked for.
+# where the contender's name says.
 measured() {
 	local part=$1 contender=$2 scale=$3 source=$4 database=$5 before share
 	shift 5

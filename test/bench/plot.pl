@@ -3,7 +3,7 @@
 #
 #	PART_SCALE.png			latency by contender: medians as bars, least and greatest
 #	PART_throughput.png		where the scales are numbers of clients
-#	PART_FIGURE.png			a figure by scale, where there are several
+#	PART_FIGURE.png			a figure by scale, where there are several, and they are numbers
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ while (my $line = <$values>)
 {
 	chomp $line;
 	my ($part, $contender, $scale, $figure, $unit, $value) = split /,/, $line, 6;
-	next if $figure eq 'absent' || $figure eq 'as named' || $figure =~ /^size/;
+	next if $figure eq 'absent' || $figure eq 'as named' || $figure =~ /^size/ || $unit eq 'times';
 	my $chart = "$part,$figure";
 	push @charts, $chart unless $seen{$chart}++;
 	push @{ $scales{$chart} }, $scale unless $seen{"$chart,$scale"}++;
@@ -110,7 +110,8 @@ for my $chart (@charts)
 		lines($chart, "${part}_throughput", "$part: contexts a second, by clients (medians, least and greatest)",
 			sub { my ($clients) = $_[1] =~ /(\d+)/; return $clients * 1e6 / $_[0] }, 'set logscale y');
 	}
-	elsif (@scales == 1) { bars($chart, $scales[0]); }
+	# What is no number has no order.
+	elsif (@scales == 1 || grep { !/^[\d.]+(?: \w+)?$/ } @scales) { bars($chart, $_) for @scales; }
 	else
 	{
 		lines($chart, "${part}_$figure", "$part: $figure, $unit{$chart} (medians, least and greatest)",
