@@ -18,7 +18,7 @@ measure_network() {
 	for id in node_get node_mget; do
 		[ -z "$node_absent" ] || absent network "${name_of[$id]}" "$node_absent"
 	done
-	restart_with "clarify_cache.local_cache_size = 0"
+	restart_with "$(redis_only)"
 	declare -gA network_port=([0]=$redis_port)
 	for delay in 0.2 1; do
 		network_port[$delay]=$(free_port)

@@ -19,7 +19,7 @@ while (my $line = <$values>)
 {
 	chomp $line;
 	my ($part, $contender, $scale, $figure, $unit, $value) = split /,/, $line, 6;
-	next if $figure eq 'absent' || $figure eq 'as named' || $figure =~ /^size/;
+	next if $figure eq 'as named' || $figure =~ /^size/;
 	my $chart = "$part,$figure";
 	push @charts, $chart unless $seen{$chart}++;
 	push @{ $scales{$chart} }, $scale unless $seen{"$chart,$scale"}++;
