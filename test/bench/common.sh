@@ -162,6 +162,14 @@ load_many() {
 	sql -c CHECKPOINT
 }
 
+# load_plain DATABASE PEOPLE: the same people without the extension.
+load_plain() {
+	sql -c "CREATE DATABASE $1"
+	sql -d "$1" -v people="$2" -f test/clarify/schema.sql -f test/clarify/data.sql \
+		-c 'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO app'
+	sql -d "$1" -c 'VACUUM ANALYZE'
+}
+
 # The extension, with sections that live for a day: what expires during a
 # measurement would not be a hit.
 set_up() {

@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+#
+# What a writer pays: for the triggers, for what they write before a commit, and
+# with Redis for telling it what to remove.
+#
+# Three databases of one server have the same people and the same million rows:
+# without the extension; with a trigger in C that does nothing, which is the
+# least that any AFTER ROW trigger costs; and with the extension.  They are
+# measured in turn, and vacuumed before each turn.  An UPDATE changes a column
+# that a section reads, or one that none reads.
+
+: "${rounds:?} ${seconds:?} ${person:?}"	# of bench.sh and common.sh
+
+writers_update="UPDATE users SET total_reflections = total_reflections + 1 WHERE id = $person;"
+writers_unread="UPDATE users SET last_sign_in_at = now() WHERE id = $person;"
+writers_insert="INSERT INTO dreams (user_id, title) VALUES ($person, 'A title');"
+# Rows that are all of the first person.
+writers_same_user='UPDATE bulk SET n = n + 1 WHERE id = 1000 * (:client_id + 1);'
+writers_same_row="UPDATE users SET total_reflections = total_reflections + 1 WHERE id = md5('user 1')::uuid;"
+
+prepare_writers() {
+	local database
+	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/empty_trigger.so" test/bench/empty_trigger.c
+	load_people writers 1000
+	load_plain writers_plain 1000
+	load_plain writers_trigger 1000
+	for database in writers writers_plain writers_trigger; do
+		sql -d $database -v file="$tmp/$database.copy" -f test/bench/bulk.sql -f test/bench/writers.sql
+	done
+	sql -d writers_trigger -c "CREATE FUNCTION empty_trigger() RETURNS trigger AS '$tmp/empty_trigger', 'empty_trigger' LANGUAGE c"
+	for table in users dreams bulk loaded; do
+		sql -d writers -c "SELECT clarify_cache.attach('$table') WHERE '$table' IN ('bulk', 'loaded')" >/dev/null
+		sql -d writers_trigger -c "CREATE TRIGGER nothing AFTER INSERT OR UPDATE OR DELETE ON $table FOR EACH ROW EXECUTE FUNCTION empty_trigger()"
+	done
+	sql -d writers -c "SELECT clarify_cache.add_section(t, format('SELECT id, n FROM %I WHERE user_id = \$1 ORDER BY id', t), max_items => 10)
+		FROM unnest(ARRAY['bulk', 'loaded']) t" >/dev/null
+	# The first UPDATE finds no room, those after it do.
+	for database in writers writers_plain writers_trigger; do
+		sql -d $database -c 'UPDATE bulk SET n = n + 1' -c 'UPDATE users SET total_reflections = total_reflections + 1' -c 'VACUUM ANALYZE'
+	done
+}
+
+# take_turn CONTENDER: make things ready for it, and say its database.
+take_turn() {
+	local url='' database
+	case $1 in
+		'without the extension') database=writers_plain ;;
+		'with an empty trigger') database=writers_trigger ;;
+		'with the extension') database=writers ;;
+		'with Redis') database=writers url=$(redis_url) ;;
+	esac
+	set_redis_url "$url"
+	sql -d "$database" -c VACUUM
+	echo "$database"
+}
+
+# Without a name: all of the statement that the loop around has.
+writers_one() {
+	record writers "$1" "$writers_scale" latency us \
+		"$(latency "$writers_clients" $((2 * seconds)) "$writers_statement" "$(take_turn "$1")")"
+}
+writers_without() { writers_one 'without the extension'; }
+writers_empty() { writers_one 'with an empty trigger'; }
+writers_with() { writers_one 'with the extension'; }
+writers_with_redis() { writers_one 'with Redis'; }
+
+# writers_compare SCALE CLIENTS STATEMENT
+writers_compare() {
+	writers_scale=$1 writers_clients=$2 writers_statement=$3
+	say "$1"
+	interleave "$rounds" writers_without writers_empty writers_with writers_with_redis
+}
+
+# writers_bulk_one CONTENDER SCALE DATABASE BEFORE STATEMENT: its time, and the
+# processor's time of the backend.  All three have the same number of dead rows.
+writers_bulk_one() {
+	local figures
+	figures=$(sql -F ' ' -d "$3" -c "$4" -c CHECKPOINT \
+		-c 'CREATE TEMP TABLE started AS SELECT clock_timestamp() AS at, cpu_ms()' -c "$5" \
+		-c 'SELECT extract(epoch FROM clock_timestamp() - at) * 1e3, cpu_ms() - cpu_ms FROM started')
+	record writers "$1" "$2" time ms "${figures% *}"
+	record writers "$1" "$2" 'processor time' ms "${figures#* }"
+}
+
+writers_bulk() {
+	local database
+	database=$(take_turn "$1")
+	writers_bulk_one "$1" 'UPDATE of a million rows' "$database" 'VACUUM bulk' 'UPDATE bulk SET n = n + 1'
+	writers_bulk_one "$1" 'UPDATE of an unread column of a million rows' "$database" 'VACUUM bulk' 'UPDATE bulk SET unread = unread + 1'
+	writers_bulk_one "$1" 'COPY of a million rows' "$database" 'TRUNCATE loaded' "COPY loaded FROM '$tmp/$database.copy'"
+}
+bulk_without() { writers_bulk 'without the extension'; }
+bulk_empty() { writers_bulk 'with an empty trigger'; }
+bulk_with() { writers_bulk 'with the extension'; }
+
+# writers_goal SCALE FIGURE LIMIT [CONTENDER]
+writers_goal() {
+	local contender=${4:-with the extension}
+	goal "$1: $contender / without" '<=' "$3" x "[writers|$contender|$1|$2] / [writers|without the extension|$1|$2]"
+}
+
+measure_writers() {
+	local sync database
+	say "loading people and a million rows, three times"
+	restart_with ''
+	prepare_writers
+	for sync in off on; do
+		restart_with "fsync = $sync
+			synchronous_commit = $sync"
+		writers_compare "UPDATE of a row; fsync $sync" 1 "$writers_update"
+		writers_compare "UPDATE of an unread column; fsync $sync" 1 "$writers_unread"
+		writers_compare "INSERT of a row; fsync $sync" 1 "$writers_insert"
+		writers_compare "16 writers; a row each of one user; fsync $sync" 16 "$writers_same_user"
+		# Who finds the user's row of the version taken adds another.
+		record writers 'with the extension' "16 writers; a row each of one user; fsync $sync" 'rows of versions; beyond one each' 1 "$(sql -d writers \
+			-c 'SELECT count(*) - count(DISTINCT (key_hash, table_id, kind)) FROM clarify_cache.version')"
+		writers_compare "16 writers; the same row; fsync $sync" 16 "$writers_same_row"
+	done
+	restart_with ''
+	say "UPDATE and COPY of a million rows"
+	interleave "$rounds" bulk_without bulk_empty bulk_with
+
+	local scale
+	for scale in 'UPDATE of a row' 'UPDATE of an unread column' 'INSERT of a row'; do
+		writers_goal "$scale; fsync off" latency 1.10
+		writers_goal "$scale; fsync off" latency 1.10 'with Redis'
+		writers_goal "$scale; fsync on" latency 1.02
+		writers_goal "$scale; fsync on" latency 1.02 'with Redis'
+	done
+	for scale in 'UPDATE of a million rows' 'UPDATE of an unread column of a million rows' 'COPY of a million rows'; do
+		writers_goal "$scale" time 1.15
+	done
+	for database in writers writers_plain writers_trigger; do sql -c "DROP DATABASE $database"; done
+}
