@@ -204,13 +204,14 @@ finish() {
 people=1000
 step=1
 person="md5('user ' || :n)::uuid"
+choose='\set n :step * random(1, :people)'
 
 # bench_client CLIENTS SECONDS SCRIPT DATABASE [OPTIONS]: pgbench, prepared
 # statements over the server's socket, as an ordinary role.
 bench_client() {
 	local clients=$1 time=$2 script=$3 database=$4
 	shift 4
-	printf '\\set n :step * random(1, :people)\n%s\n' "$script" >"$tmp/query.sql"
+	printf '%s\n%s\n' "$choose" "$script" >"$tmp/query.sql"
 	pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
 		-j "$((clients < 2 ? 1 : 2))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
 		die "pgbench failed on $script: $(tail -n 3 "$tmp/pgbench.log")"
