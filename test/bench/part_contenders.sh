@@ -229,7 +229,7 @@ contenders_goals() {
 	for id in unix tcp; do
 		ratio_goal "Redis hit / pgmemcache ($id)" '<' 1 "$(one redis_$id)" "$(one memcached_$id)"
 	done
-	goal 'miss, beyond 1.25 x PL/pgSQL function + a raw MGET, beyond bare' '<=' 0 us \
+	goal 'miss, beyond bare and 1.25 x PL/pgSQL function and a raw MGET' '<=' 0 us \
 		"$(beyond miss) - 1.25 * $(beyond plpgsql) - $(server "${name_of[mget]}")"
 	ratio_goal 'off / PL/pgSQL function, beyond bare' '<=' 1.10 "$(beyond off)" "$(beyond plpgsql)"
 	ratio_goal 'off / PL/pgSQL function, without a client' '<=' 1.10 "$(server off)" "$(server 'PL/pgSQL function')"

@@ -146,7 +146,7 @@ my %holds = ('<=' => sub { $_[0] <= $_[1] }, '>=' => sub { $_[0] >= $_[1] },
 my @goals;
 if (open my $file, '<', "$dir/goals.tsv") { @goals = <$file>; }
 print "\n== goals\n" if @goals;
-printf "\n%-68s %12s %9s %9s %9s\n", '', 'wanted', 'measured', 'least', 'greatest' if @goals;
+printf "\n%-82s %12s %9s %9s %9s\n", '', 'wanted', 'measured', 'least', 'greatest' if @goals;
 for my $line (@goals)
 {
 	chomp $line;
@@ -159,10 +159,10 @@ for my $line (@goals)
 		"\$_[$index{$1}]"/ge;
 	die "not an expression: $expression\n" unless $expression =~ m{^([-+*/(), .\d]|\$_\[|\])*$};
 	my $wanted = "$operator $limit $unit";
-	if (@missing) { printf "%-68s %12s %9s   %s\n", $text, $wanted, '-', "not measured: $missing[0]"; next; }
+	if (@missing) { printf "%-82s %12s %9s   %s\n", $text, $wanted, '-', "not measured: $missing[0]"; next; }
 	my $code = eval "sub { $expression }" or die $@;
 	my @values = combine($code, @lists);
 	my $measured = median(@values);
-	printf "%-68s %12s %9s %9s %9s   %s\n", $text, $wanted, show($measured), map({ show($_) } bounds(@values)),
+	printf "%-82s %12s %9s %9s %9s   %s\n", $text, $wanted, show($measured), map({ show($_) } bounds(@values)),
 	  $holds{$operator}->($measured, $limit) ? 'met' : 'NOT MET';
 }
