@@ -63,6 +63,22 @@ compat_try_lock(const LOCKTAG *tag, LOCKMODE lockmode)
 	return result != LOCKACQUIRE_NOT_AVAIL;
 }
 
+/* PostgreSQL 18 lets it log that the lock was not to be had, */
+#if PG_VERSION_NUM >= 180000
+#define compat_lock_tuple(rel, tid, lockmode) ConditionalLockTuple(rel, tid, lockmode, false)
+#else
+#define compat_lock_tuple(rel, tid, lockmode) ConditionalLockTuple(rel, tid, lockmode)
+#endif
+
+/* and counts the searches of a scan for EXPLAIN. */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define compat_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
 /* PostgreSQL 16 replaced the ownership checks by one for all classes. */
 #if PG_VERSION_NUM >= 160000
 #define compat_owns_class(relid, role) object_ownercheck(RelationRelationId, relid, role)
@@ -118,13 +134,27 @@ typedef RangeTblEntry compat_permission;
 #define compat_snapshots_can_expire() OldSnapshotThresholdActive()
 #endif
 
+/* Which indexes want entries for a tuple?  The last, since PostgreSQL 16. */
+typedef enum CompatIndexes
+{
+	COMPAT_NO_INDEXES,
+	COMPAT_ALL_INDEXES,
+	COMPAT_SUMMARIZING_INDEXES
+} CompatIndexes;
+
+#if PG_VERSION_NUM >= 160000
+#define compat_is_summarizing(info) ((info)->ii_Summarizing)
+#else
+#define compat_is_summarizing(info) false
+#endif
+
 /*
  * Update a tuple that the caller has locked.  False if it has changed all the
- * same.  *needs_index tells whether the new tuple wants index entries.
+ * same.
  */
 static inline bool
 compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
-					Snapshot snapshot, bool *needs_index)
+					Snapshot snapshot, CompatIndexes *indexes)
 {
 	TM_FailureData failure;
 	LockTupleMode lockmode;
@@ -139,9 +169,10 @@ compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
 								snapshot, InvalidSnapshot, true,
 								&failure, &lockmode, &update_indexes);
 #if PG_VERSION_NUM >= 160000
-	*needs_index = (update_indexes != TU_None);
+	*indexes = update_indexes == TU_None ? COMPAT_NO_INDEXES :
+		update_indexes == TU_Summarizing ? COMPAT_SUMMARIZING_INDEXES : COMPAT_ALL_INDEXES;
 #else
-	*needs_index = update_indexes;
+	*indexes = update_indexes ? COMPAT_ALL_INDEXES : COMPAT_NO_INDEXES;
 #endif
 	return result == TM_Ok;
 }

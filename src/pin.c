@@ -25,7 +25,6 @@
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
-#include "utils/pg_locale.h"
 #include "utils/xml.h"
 
 /*
@@ -53,9 +52,9 @@ static const Pin pins[] = {
 	{"IntervalStyle", "postgres", .number = &IntervalStyle, .as_number = INTSTYLE_POSTGRES},
 	{"extra_float_digits", "1", .number = &extra_float_digits, .as_number = 1},
 	{"bytea_output", "hex", .number = &bytea_output, .as_number = BYTEA_OUTPUT_HEX},
-	{"lc_monetary", "C", .string = &locale_monetary},
-	{"lc_numeric", "C", .string = &locale_numeric},
-	{"lc_time", "C", .string = &locale_time},
+	{.name = "lc_monetary", .value = "C"},
+	{.name = "lc_numeric", .value = "C"},
+	{.name = "lc_time", .value = "C"},
 	{"default_text_search_config", "pg_catalog.simple", .string = &TSCurrentConfig},
 	{"quote_all_identifiers", "off", .flag = &quote_all_identifiers, .as_flag = false},
 	{"xmlbinary", "base64", .number = &xmlbinary, .as_number = XMLBINARY_BASE64},

@@ -22,6 +22,7 @@
 #include "access/relation.h"
 #include "access/relscan.h"
 #include "access/transam.h"
+#include "catalog/pg_am.h"
 #include "executor/tuptable.h"
 #include "ext_tables.h"
 #include "storage/lmgr.h"
@@ -43,7 +44,7 @@ IndexIsUsable(Relation index)
 	Form_pg_index form = index->rd_index;
 
 	/* Somebody may have added one of their own. */
-	if (!form->indisvalid || form->indnkeyatts != 3 ||
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indnkeyatts != 3 ||
 		form->indkey.values[0] != ANUM_KEY_HASH ||
 		form->indkey.values[1] != ANUM_TABLE_ID ||
 		form->indkey.values[2] != ANUM_KIND ||
@@ -158,7 +159,7 @@ Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *row
 	if (reader->scan == NULL)
 	{
 		reader->slot = table_slot_create(reader->heap, NULL);
-		reader->scan = index_beginscan(reader->heap, reader->index, snapshot, 1, 0);
+		reader->scan = compat_index_beginscan(reader->heap, reader->index, snapshot, 1);
 	}
 	Assert(reader->scan->xs_snapshot == snapshot);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));

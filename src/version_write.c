@@ -93,8 +93,9 @@ RandomBits(void)
 
 /*
  * A random token, never 0.  The strong random bits alone would do, but for a
- * virtual machine resumed twice from one image; transaction id, clock, pid and
- * a counter tell the two apart.
+ * virtual machine resumed twice from one image, with the same bits in the pool;
+ * then the clock, in microseconds, or transaction id, pid and a counter, as soon as
+ * they differ, tell the two apart.
  */
 static uint64
 FreshToken(void)
@@ -127,11 +128,12 @@ VersionBeginWrite(void)
 	VersionWriter *writer = palloc0(sizeof(VersionWriter));
 
 	writer->heap = table_open(ExtTablesRequire()->version, RowExclusiveLock);
+	if (!IsolationUsesXactSnapshot())
+		writer->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* After the snapshot, or before a commit no xmin says that an index is old enough. */
 	writer->index = VersionOpenIndex(writer->heap);
 	writer->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
 												&TTSOpsHeapTuple);
-	if (!IsolationUsesXactSnapshot())
-		writer->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	return writer;
 }
 
@@ -190,10 +192,12 @@ InsertForeignIndexEntry(VersionWriter *writer, Relation index, IndexInfo *info)
 
 /* Index entries for writer->new_slot, in every index that wants them. */
 static void
-InsertIndexEntries(VersionWriter *writer)
+InsertIndexEntries(VersionWriter *writer, CompatIndexes wanted)
 {
 	ResultRelInfo *indexes;
 
+	if (wanted == COMPAT_NO_INDEXES)
+		return;
 	if (writer->indexes == NULL)
 		writer->indexes = CatalogOpenIndexes(writer->heap);
 	indexes = writer->indexes;
@@ -203,7 +207,8 @@ InsertIndexEntries(VersionWriter *writer)
 		Datum		values[INDEX_MAX_KEYS];
 		bool		nulls[INDEX_MAX_KEYS];
 
-		if (!info->ii_ReadyForInserts)
+		if (!info->ii_ReadyForInserts ||
+			(wanted == COMPAT_SUMMARIZING_INDEXES && !compat_is_summarizing(info)))
 			continue;
 		if (info->ii_Predicate != NIL || info->ii_Expressions != NIL || info->ii_Unique)
 		{
@@ -223,7 +228,7 @@ InsertRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash, uint64
 	StoreRow(writer, kind, table_id, key_hash, token);
 	table_tuple_insert(writer->heap, writer->new_slot,
 					   GetCurrentCommandId(true), 0, NULL);
-	InsertIndexEntries(writer);
+	InsertIndexEntries(writer, COMPAT_ALL_INDEXES);
 }
 
 /* A row as a writer found it. */
@@ -305,17 +310,17 @@ TryUpdateRow(VersionWriter *writer, FoundRow *found, char kind, Oid table_id,
 			 int64 key_hash)
 {
 	bool		updated = false;
-	bool		needs_index;
+	CompatIndexes indexes;
 
-	if (!ConditionalLockTuple(writer->heap, &found->tid, ExclusiveLock))
+	if (!compat_lock_tuple(writer->heap, &found->tid, ExclusiveLock))
 		return false;
 	if (IsUntouched(writer, &found->tid))
 	{
 		StoreRow(writer, kind, table_id, key_hash, found->token ^ FreshToken());
 		updated = compat_tuple_update(writer->heap, &found->tid, writer->new_slot,
-									  writer->snapshot, &needs_index);
-		if (updated && needs_index)
-			InsertIndexEntries(writer);
+									  writer->snapshot, &indexes);
+		if (updated)
+			InsertIndexEntries(writer, indexes);
 	}
 	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
 	return updated;
@@ -345,7 +350,7 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 	bool		updated = false;
 
 	InitScanKeys(keys, key_hash, table_id, kind);
-	scan = index_beginscan(writer->heap, writer->index, writer->snapshot, 3, 0);
+	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 3);
 	index_rescan(scan, keys, 3, NULL, 0);
 	while (!updated && tries < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
 		   (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
@@ -383,7 +388,7 @@ TakeRow(VersionWriter *writer, ItemPointer tid)
 	TM_FailureData failure;
 	bool		taken = false;
 
-	if (!ConditionalLockTuple(writer->heap, tid, ExclusiveLock))
+	if (!compat_lock_tuple(writer->heap, tid, ExclusiveLock))
 		return false;
 	if (IsUntouched(writer, tid))
 		taken = table_tuple_delete(writer->heap, tid, GetCurrentCommandId(true),
@@ -428,8 +433,7 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 			IndexScanDesc scan;
 
 			InitScanKeys(keys, USER_KEY_HASH_TABLE, table_id, kinds[i]);
-			scan = index_beginscan(writer->heap, writer->index,
-								   SnapshotSelf, 3, 0);
+			scan = compat_index_beginscan(writer->heap, writer->index, SnapshotSelf, 3);
 			index_rescan(scan, keys, 3, NULL, 0);
 			while (index_getnext_slot(scan, ForwardScanDirection, slot))
 				(void) TakeRow(writer, &slot->tts_tid);
@@ -497,7 +501,7 @@ VersionCompact(VersionWriter *writer)
 	if (writer->index == NULL)
 		return 0;
 	slot = table_slot_create(writer->heap, NULL);
-	scan = index_beginscan(writer->heap, writer->index, writer->snapshot, 0, 0);
+	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 0);
 	index_rescan(scan, NULL, 0, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{

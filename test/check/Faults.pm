@@ -342,7 +342,7 @@ sub while_down
 	my ($counters, $stop_and_start) = @_;
 	open my $fh, '>', "$dir/down" or die;
 	close $fh;
-	$stop_and_start->();
+	my $has_stopped = $stop_and_start->();
 	# When all sessions are gone, no change is under way.
 	my $left = '';
 	for (1 .. 900)
@@ -360,7 +360,7 @@ sub while_down
 			SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM s" } qw(ddl rights)),
 	  'CHECKPOINT';
 	unlink "$dir/down";
-	$banked{$_} += $counters->{$_} for keys %$counters;
+	$banked{$_} += $counters->{$_} for $has_stopped ? keys %$counters : ();
 }
 
 sub crash
@@ -368,6 +368,7 @@ sub crash
 	while_down(counters(), sub {
 		quietly("pg_ctl -D '$tmp/pg' -m immediate -w -s stop");
 		quietly("pg_ctl -D '$tmp/pg' -l '$tmp/postgres.log' -w -t 120 -s start");
+		return 1;
 	});
 }
 
@@ -394,7 +395,7 @@ sub kill_backend
 	my $counters = counters();
 	return end_waiting(sub {
 		my ($victim) = @_;
-		while_down($counters, sub { kill 'KILL', $victim; sleep 0.3; });
+		while_down($counters, sub { my $killed = kill 'KILL', $victim; sleep 0.3; return $killed; });
 	});
 }
 
