@@ -74,7 +74,6 @@ apt_install() {
 programs=()
 optional=()
 
-# As dpkg names them; nothing where there is no dpkg.
 server_major() {
 	local config
 	config=$(find_server) || return 0
@@ -83,17 +82,20 @@ server_major() {
 
 install_optional() {
 	local missing=() program package
-	command -v apt-get >/dev/null || return 0
 	for program in "${optional[@]//%v/$(server_major)}"; do
 		package=${program#*:} program=${program%%:*}
 		command -v "$program" >/dev/null || [ -e "$program" ] || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
-	as_root apt-get update -q -o DPkg::Lock::Timeout=600
-	for package in "${missing[@]}"; do
-		say "installing: $package"
-		apt_install "$package" || echo "not to be had: $package"
-	done
+	if command -v apt-get >/dev/null && { [ "$EUID" = 0 ] || command -v sudo >/dev/null; }; then
+		as_root apt-get update -q -o DPkg::Lock::Timeout=600 || true
+		for package in "${missing[@]}"; do
+			say "installing: $package"
+			apt_install "$package" || echo "not to be had: $package"
+		done
+	else
+		echo "not installed, and can't be: ${missing[*]}"
+	fi
 }
 
 install_packages() {

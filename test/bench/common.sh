@@ -16,6 +16,7 @@ note() { printf '   %s\n' "$*" >&2; }
 
 echo part,contender,scale,figure,unit,value >"$results/values.csv"
 : >"$results/goals.tsv"
+: >"$results/notes.tsv"
 
 # record PART CONTENDER SCALE FIGURE UNIT VALUE: one value of one round.
 record() {
@@ -24,7 +25,10 @@ record() {
 }
 
 # absent PART CONTENDER REASON: it could not be measured; the table says why.
-absent() { echo "$1,$2,,absent,,${3//,/;}" >>"$results/values.csv"; }
+absent() { printf '%s\tnot measured: %s: %s\n' "$@" >>"$results/notes.tsv"; }
+
+# remark PART TEXT: what one should know besides the figures.
+remark() { printf '%s\t%s\n' "$@" >>"$results/notes.tsv"; }
 
 # goal TEXT OPERATOR LIMIT UNIT EXPRESSION: one line of the table of goals.  In
 # the expression, [part|contender|scale|figure] is the value of a round; it is
@@ -83,8 +87,6 @@ start_servers() {
 		shared_buffers = 512MB
 		max_wal_size = 8GB
 		checkpoint_timeout = 1h
-		# With 64 clients on a few cores nobody is served in time.
-		clarify_cache.command_timeout = '2s'
 		include '$tmp/part.conf'
 	CONF
 	sql -c "CREATE ROLE app LOGIN BYPASSRLS"
@@ -101,6 +103,14 @@ restart_with() {
 	printf '%s\n' "$1" >"$tmp/part.conf"
 	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -m fast -w -s restart ||
 		{ tail -n 20 "$tmp/postgres.log"; die "PostgreSQL did not start"; }
+}
+
+# For restart_with: no local tier, so that Redis is asked; and time enough, as with
+# 64 clients on a few cores nobody is served soon.
+redis_only() {
+	echo "clarify_cache.local_cache_size = 0
+clarify_cache.command_timeout = '2s'
+clarify_cache.redis_url = '${1:-$(redis_url)}'"
 }
 
 # Until the next restart_with.
@@ -127,9 +137,9 @@ describe_machine() {
 # ---------------------------------------------------------------- people
 
 # Of test/clarify, between 5 and 10 rows of each kind; the size is that of their
-# contexts in kB (1, 6 or 64).
+# contexts in kB (1, 6 or 64; 6 if it is left out).
 load_people() {
-	local database=$1 people=$2 size=$3
+	local database=$1 people=$2 size=${3:-6}
 	sql -c "CREATE DATABASE $database"
 	sql -d "$database" -v people="$people" -f test/clarify/schema.sql -f test/clarify/data.sql
 	set_up "$database"
@@ -194,13 +204,14 @@ finish() {
 people=1000
 step=1
 person="md5('user ' || :n)::uuid"
+choose='\set n :step * random(1, :people)'
 
 # bench_client CLIENTS SECONDS SCRIPT DATABASE [OPTIONS]: pgbench, prepared
 # statements over the server's socket, as an ordinary role.
 bench_client() {
 	local clients=$1 time=$2 script=$3 database=$4
 	shift 4
-	printf '\\set n :step * random(1, :people)\n%s\n' "$script" >"$tmp/query.sql"
+	printf '%s\n%s\n' "$choose" "$script" >"$tmp/query.sql"
 	pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
 		-j "$((clients < 2 ? 1 : 2))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
 		die "pgbench failed on $script: $(tail -n 3 "$tmp/pgbench.log")"
@@ -243,8 +254,8 @@ sources() {
 }
 
 # share_of SOURCE "BEFORE AFTER": how many of the sections between two looks at
-# the sources came from there (local, redis, build, bypass, or several with "+"),
-# in percent.  Without a source (-) none may have been asked for.
+# the sources came from there, in percent: local, redis, build, bypass, or several
+# with "+".  100 for "-" if none was asked for.
 share_of() {
 	echo "$2" | awk -v source="$1" '
 		{ for (i = 1; i <= 4; i++) { n[i] = $(i + 4) - $i; all += n[i] } }
@@ -256,7 +267,7 @@ share_of() {
 
 # measured PART CONTENDER SCALE SOURCE DATABASE COMMAND...: record the latency
 # that the command prints; and how many of the sections meanwhile came from
-# where the contender's name says.
+# where the contender's name says, in percent (share_of).
 measured() {
 	local part=$1 contender=$2 scale=$3 source=$4 database=$5 before share
 	shift 5

@@ -53,6 +53,7 @@ memory_redis() {
 memory_restart() {
 	restart_with "shared_buffers = ${1}MB
 clarify_cache.local_cache_size = ${2}MB
+clarify_cache.command_timeout = '2s'
 clarify_cache.redis_url = '$3'"
 }
 

@@ -35,8 +35,7 @@ clarify_cache.local_cache_size = 256MB"
 
 sizes_redis() {
 	local round=$1
-	restart_with "clarify_cache.local_cache_size = 0
-clarify_cache.redis_url = '$(redis_url)'"
+	restart_with "$(redis_only)"
 	warm "$sizes_database"
 	in_turn "$round" 'sizes_one redis_unix' 'sizes_one miss'
 }

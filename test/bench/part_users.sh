@@ -52,8 +52,7 @@ users_local() {
 
 users_redis() {
 	local round=$1
-	start_users_server "clarify_cache.local_cache_size = 0
-clarify_cache.redis_url = '$(redis_url)'"
+	start_users_server "$(redis_only)"
 	active 10000
 	warm "$users_database"
 	in_turn "$round" 'users_one redis_unix' 'users_many redis_unix'

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
 # What a writer pays: for the triggers, for what they write before a commit, and
 # with Redis for telling it what to remove.
@@ -8,8 +9,6 @@
 # least that any AFTER ROW trigger costs; and with the extension.  They are
 # measured in turn, and vacuumed before each turn.  An UPDATE changes a column
 # that a section reads, or one that none reads.
-
-: "${rounds:?} ${seconds:?} ${person:?}"	# of bench.sh and common.sh
 
 writers_update="UPDATE users SET total_reflections = total_reflections + 1 WHERE id = $person;"
 writers_unread="UPDATE users SET last_sign_in_at = now() WHERE id = $person;"

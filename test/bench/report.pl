@@ -1,4 +1,5 @@
-# The tables: report.pl FOLDER, with the values.csv and goals.tsv of a run.
+# The tables: report.pl FOLDER, with the values.csv, notes.tsv and goals.tsv of a
+# run.
 #
 # For each part, scale and figure the median, least and greatest of the rounds
 # of each contender; its ratio to the bare statement and to the PL/pgSQL
@@ -11,7 +12,7 @@ use warnings;
 my ($dir) = @ARGV;
 die "usage: report.pl FOLDER\n" unless defined $dir;
 
-my (%rounds, %unit, %seen, @parts, %scales, %figures, %contenders, %absent, %share);
+my (%rounds, %unit, %seen, @parts, %scales, %figures, %contenders, %notes);
 
 sub once
 {
@@ -26,13 +27,23 @@ while (my $line = <$values>)
 	chomp $line;
 	my ($part, $contender, $scale, $figure, $unit, $value) = split /,/, $line, 6;
 	once(\@parts, 'part', $part);
-	if ($figure eq 'absent') { once($absent{$part} //= [], "absent $part", "$contender: $value"); next; }
 	push @{ $rounds{"$part|$contender|$scale|$figure"} }, $value;
 	next if $figure eq 'as named';
 	once($scales{$part} //= [], "scale $part", $scale);
 	once($figures{$part} //= [], "figure $part", $figure);
 	once($contenders{"$part|$scale|$figure"} //= [], "contender $part $scale $figure", $contender);
 	$unit{"$part|$figure"} = $unit;
+}
+
+if (open my $notes, '<', "$dir/notes.tsv")
+{
+	while (my $line = <$notes>)
+	{
+		chomp $line;
+		my ($part, $text) = split /\t/, $line, 2;
+		once(\@parts, 'part', $part);
+		once($notes{$part} //= [], "note $part", $text);
+	}
 }
 
 sub median
@@ -73,6 +84,13 @@ sub ratio
 	return show(median(combine(sub { $_[1] ? $_[0] / $_[1] : 0 }, $mine, $other)));
 }
 
+print <<'LEGEND';
+Median, least and greatest of the rounds.  "x" is how many times as long as
+another it takes, "- bare" what it takes beyond the bare statement, and "beyond
+bare" the ratio of that to the PL/pgSQL function's: each the median of the rounds'
+own.
+LEGEND
+
 for my $part (@parts)
 {
 	print "\n== $part\n";
@@ -86,7 +104,7 @@ for my $part (@parts)
 			printf "\n%-44s %9s %9s %9s", "$scale: $figure, $unit", 'median', 'least', 'greatest';
 			printf ' %8s %8s', 'x bare', '- bare' if $bare;
 			printf ' %10s', 'x PL/pgSQL' if $hand;
-			printf ' %14s', 'same, - bare' if $bare && $hand;
+			printf ' %11s', 'beyond bare' if $bare && $hand;
 			print "\n";
 			for my $contender (@$contenders)
 			{
@@ -100,7 +118,7 @@ for my $part (@parts)
 				printf ' %10s', ratio($mine, $hand) if $hand;
 				if ($bare && $hand)
 				{
-					printf ' %14s', $contender eq 'bare' ? ''
+					printf ' %11s', $contender eq 'bare' ? ''
 					  : show(median(combine(sub { $_[1] > $_[2] ? ($_[0] - $_[2]) / ($_[1] - $_[2]) : 0 },
 								$mine, $hand, $bare)));
 				}
@@ -108,7 +126,8 @@ for my $part (@parts)
 			}
 		}
 	}
-	print "not measured: $_\n" for @{ $absent{$part} // [] };
+	print "\n";
+	print "$_\n" for @{ $notes{$part} // [] };
 
 	# Was a hit a hit?
 	for my $key (sort grep { /^\Q$part\E\|.*\|as named$/ } keys %rounds)
@@ -127,7 +146,7 @@ my %holds = ('<=' => sub { $_[0] <= $_[1] }, '>=' => sub { $_[0] >= $_[1] },
 my @goals;
 if (open my $file, '<', "$dir/goals.tsv") { @goals = <$file>; }
 print "\n== goals\n" if @goals;
-printf "\n%-68s %12s %9s %9s %9s\n", '', 'wanted', 'measured', 'least', 'greatest' if @goals;
+printf "\n%-82s %12s %9s %9s %9s\n", '', 'wanted', 'measured', 'least', 'greatest' if @goals;
 for my $line (@goals)
 {
 	chomp $line;
@@ -140,10 +159,10 @@ for my $line (@goals)
 		"\$_[$index{$1}]"/ge;
 	die "not an expression: $expression\n" unless $expression =~ m{^([-+*/(), .\d]|\$_\[|\])*$};
 	my $wanted = "$operator $limit $unit";
-	if (@missing) { printf "%-68s %12s %9s   %s\n", $text, $wanted, '-', "not measured: $missing[0]"; next; }
+	if (@missing) { printf "%-82s %12s %9s   %s\n", $text, $wanted, '-', "not measured: $missing[0]"; next; }
 	my $code = eval "sub { $expression }" or die $@;
 	my @values = combine($code, @lists);
 	my $measured = median(@values);
-	printf "%-68s %12s %9s %9s %9s   %s\n", $text, $wanted, show($measured), map({ show($_) } bounds(@values)),
+	printf "%-82s %12s %9s %9s %9s   %s\n", $text, $wanted, show($measured), map({ show($_) } bounds(@values)),
 	  $holds{$operator}->($measured, $limit) ? 'met' : 'NOT MET';
 }
