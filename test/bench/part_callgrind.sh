@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
 # Instructions, counted by Valgrind's callgrind in a backend that is warm.
 #
@@ -13,14 +14,12 @@
 # Functions of the server that are static have names if there are symbols for
 # debugging (Debian: postgresql-15-dbgsym), else addresses.
 
-: "${results:?} ${person:?}"	# of bench.sh and common.sh
-
 counted_warm=100	# statements before those that are counted
 counted=800
 
 prepare_callgrind() {
 	local database
-	load_people counted 1000
+	load_people counted 1000 6
 	load_plain counted_plain 1000
 	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/callgrind.so" test/bench/callgrind.c
 	for database in counted counted_plain; do
@@ -42,10 +41,6 @@ restart_under_callgrind() {
 		{ tail -n 20 "$tmp/postgres.log"; die "PostgreSQL did not start under Valgrind"; }
 }
 
-fill_counted() {
-	sql -d counted -U app -c "SELECT count(clarify_context(${person/:n/n})) FROM generate_series(1, 1000) n" >/dev/null
-}
-
 # run_marked DATABASE STATEMENT: for one person after the other, none twice.
 # The first mark is only there to be parsed.
 run_marked() {
@@ -62,8 +57,8 @@ run_marked() {
 		>"$tmp/marked.log" 2>&1 || { cat "$tmp/marked.log"; die "pgbench failed: $2"; }
 }
 
-# count_statement CONTENDER SCALE DATABASE SOURCE STATEMENT: as "measured" does;
-# and the list of functions.
+# count_statement CONTENDER SCALE DATABASE SOURCE STATEMENT: its instructions, what
+# "measured" records of sections, and the list of functions.
 count_statement() {
 	local contender=$1 scale=$2 database=$3 source=$4 before
 	profile="$results/callgrind/$scale, ${contender//\/}.txt"
@@ -71,7 +66,7 @@ count_statement() {
 	run_marked "$database" "$5"
 	perl test/bench/callgrind.pl "$counted" "$tmp"/callgrind.*.3 20 200 >"$profile"
 	record callgrind "$contender" "$scale" instructions 1 "$(sed -n 's/ instructions$//p' "$profile" | tr -d ' ')"
-	[ "$source" = none ] || record callgrind "$contender" "$scale" 'as named' % "$(share_of "$source" "$before $(sources counted)")"
+	record callgrind "$contender" "$scale" 'as named' % "$(share_of "$source" "$before $(sources counted)")"
 }
 
 # The cost of functions in the last profile, those they call included.
@@ -97,10 +92,10 @@ measure_callgrind() {
 	restart_with "clarify_cache.redis_url = ''"
 	prepare_callgrind
 	restart_under_callgrind "clarify_cache.redis_url = ''"
-	fill_counted
-	count_statement bare context counted none "SELECT $person"
-	count_statement 'finished row' context counted none "SELECT context FROM finished WHERE user_id = $person"
-	count_statement 'PL/pgSQL function' context counted none "SELECT by_hand($person)"
+	warm counted
+	count_statement bare context counted - "SELECT $person"
+	count_statement 'finished row' context counted - "SELECT context FROM finished WHERE user_id = $person"
+	count_statement 'PL/pgSQL function' context counted - "SELECT by_hand($person)"
 	PGOPTIONS='-c clarify_cache.enabled=off' count_statement off context counted bypass "$context"
 	count_statement local context counted local "$context"
 	of_functions 'all of a local hit' 'local hit' clarify_context
@@ -112,23 +107,34 @@ measure_callgrind() {
 	for database in counted counted_plain; do
 		sql -d $database -c 'UPDATE users SET total_reflections = total_reflections + 1' -c 'VACUUM'
 	done
-	count_statement 'without the extension' 'UPDATE of one row' counted_plain none "$update"
-	count_statement 'with' 'UPDATE of one row' counted none "$update"
+	count_statement 'without the extension' 'UPDATE of one row' counted_plain - "$update"
+	count_statement 'with' 'UPDATE of one row' counted - "$update"
 	of_functions 'trigger of a row' 'UPDATE of one row' clarify_track_change
 	of_functions 'trigger of a statement' 'UPDATE of one row' clarify_mark_change
 	of_functions 'before the commit' 'UPDATE of one row' OnTransactionEvent
-	count_statement 'without the extension' 'UPDATE of an unread column' counted_plain none "$unread"
-	count_statement 'with' 'UPDATE of an unread column' counted none "$unread"
+	count_statement 'without the extension' 'UPDATE of an unread column' counted_plain - "$unread"
+	count_statement 'with' 'UPDATE of an unread column' counted - "$unread"
 	sql -d counted -c 'SELECT clarify_cache.invalidate_all()' >/dev/null
-	count_statement 'miss without Redis' context counted build "$context"
+	count_statement 'miss (without Redis)' context counted build "$context"
 
 	restart_under_callgrind "clarify_cache.redis_url = '$(redis_url)'
 		clarify_cache.local_cache_size = 0"
 	sql -d counted -c 'SELECT clarify_cache.invalidate_all()' >/dev/null
 	count_statement miss context counted build "$context"
-	fill_counted
-	count_statement 'Redis' context counted redis "$context"
-	count_statement 'with Redis' 'UPDATE of one row' counted none "$update"
+	warm counted
+	count_statement 'Redis (Unix socket)' context counted redis "$context"
+	count_statement 'with Redis' 'UPDATE of one row' counted - "$update"
+
+	# A breaker that stays open.
+	restart_under_callgrind "clarify_cache.redis_url = 'unix://$tmp/nobody.sock'
+		clarify_cache.local_cache_size = 0
+		clarify_cache.breaker_failures = 1
+		clarify_cache.breaker_recovery = '1h'"
+	warm counted
+	count_statement 'breaker open' context counted build "$context"
+	[ "$(sql -d counted -c 'SELECT breaker FROM clarify_cache.status')" = open ] || die "the breaker is not open"
+
+	remark callgrind "by function: the folder's callgrind/*.txt; without the kernel's instructions, and with too many for the MACs of Redis' entries"
 
 	# Parts after this one go on with a server as they know it.
 	pg_ctl -D "$tmp/pg" -m fast -w -t 300 -s stop

@@ -3,7 +3,7 @@
 #
 #	PART_SCALE.png			latency by contender: medians as bars, least and greatest
 #	PART_throughput.png		where the scales are numbers of clients
-#	PART_FIGURE.png			a figure by scale, where there are several
+#	PART_FIGURE.png			a figure by scale, where there are several, and they are numbers
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ while (my $line = <$values>)
 {
 	chomp $line;
 	my ($part, $contender, $scale, $figure, $unit, $value) = split /,/, $line, 6;
-	next if $figure eq 'as named' || $figure =~ /^size/;
+	next if $figure eq 'as named' || $figure =~ /^size/ || $unit eq 'times';
 	my $chart = "$part,$figure";
 	push @charts, $chart unless $seen{$chart}++;
 	push @{ $scales{$chart} }, $scale unless $seen{"$chart,$scale"}++;
@@ -70,7 +70,7 @@ sub bars
 		'set style fill solid 0.6 noborder', 'set offsets 0, 0, 0, 0',
 		"plot \$data using 3:1:($start):3:(\$1-0.35):(\$1+0.35):ytic(2) with boxxyerror lc rgb '#4477aa', "
 		  . "\$data using 3:1:4:5 with xerrorbars pt 0 lw 1.5 lc rgb 'black', "
-		  . "\$data using 5:1:(sprintf('  %.4g', \$3)) with labels left");
+		  . "\$data using 5:1:(sprintf(\$3 < 10000 ? '  %.4g' : '  %.0f', \$3)) with labels left");
 }
 
 # One line for each contender; what a value is turned into is a matter of the scale.
@@ -110,7 +110,8 @@ for my $chart (@charts)
 		lines($chart, "${part}_throughput", "$part: contexts a second, by clients (medians, least and greatest)",
 			sub { my ($clients) = $_[1] =~ /(\d+)/; return $clients * 1e6 / $_[0] }, 'set logscale y');
 	}
-	elsif (@scales == 1) { bars($chart, $scales[0]); }
+	# What is no number has no order.
+	elsif (@scales == 1 || grep { !/^[\d.]+(?: \w+)?$/ } @scales) { bars($chart, $_) for @scales; }
 	else
 	{
 		lines($chart, "${part}_$figure", "$part: $figure, $unit{$chart} (medians, least and greatest)",
