@@ -204,6 +204,7 @@ finish() {
 people=1000
 step=1
 person="md5('user ' || :n)::uuid"
+cores=$(nproc)
 choose='\set n :step * random(1, :people)'
 
 # bench_client CLIENTS SECONDS SCRIPT DATABASE [OPTIONS]: pgbench, prepared
@@ -213,7 +214,7 @@ bench_client() {
 	shift 4
 	printf '%s\n%s\n' "$choose" "$script" >"$tmp/query.sql"
 	pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
-		-j "$((clients < 2 ? 1 : 2))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
+		-j "$((clients < cores ? clients : cores))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
 		die "pgbench failed on $script: $(tail -n 3 "$tmp/pgbench.log")"
 }
 

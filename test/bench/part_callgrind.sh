@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
 # Instructions, counted by Valgrind's callgrind in a backend that is warm.
 #
@@ -12,8 +13,6 @@
 #
 # Functions of the server that are static have names if there are symbols for
 # debugging (Debian: postgresql-15-dbgsym), else addresses.
-
-: "${results:?} ${person:?}"	# of bench.sh and common.sh
 
 counted_warm=100	# statements before those that are counted
 counted=800
@@ -134,6 +133,8 @@ measure_callgrind() {
 	warm counted
 	count_statement 'breaker open' context counted build "$context"
 	[ "$(sql -d counted -c 'SELECT breaker FROM clarify_cache.status')" = open ] || die "the breaker is not open"
+
+	remark callgrind "by function: the folder's callgrind/*.txt; without the kernel's instructions, and with too many for the MACs of Redis' entries"
 
 	# Parts after this one go on with a server as they know it.
 	pg_ctl -D "$tmp/pg" -m fast -w -t 300 -s stop

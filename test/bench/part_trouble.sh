@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
 # What a caller notices while Redis is in trouble: the latency of each call, of
 # eight clients that go on calling while it happens.
@@ -7,8 +8,6 @@
 # miss and Redis is asked and told.  The breaker lets somebody try again after a
 # second, not after fifteen, so that a run has more than one try.  A Redis that
 # is slow is one behind a proxy that delays what it passes on (test/proxy.pl).
-
-: "${rounds:?} ${seconds:?} ${person:?}"	# of bench.sh and common.sh
 
 trouble_context="SELECT clarify_context($person);"
 trouble_write="UPDATE users SET total_reflections = total_reflections + 1 WHERE id = $person;"
@@ -51,8 +50,8 @@ troubled() {
 	breaker_rests
 	warm trouble
 	$before
-	printf '\\set n :step * random(1, :people)\n%s\n' "$trouble_context" >"$tmp/call.sql"
-	printf '\\set n :step * random(1, :people)\n%s\n' "$trouble_write" >"$tmp/write.sql"
+	printf '%s\n%s\n' "$choose" "$trouble_context" >"$tmp/call.sql"
+	printf '%s\n%s\n' "$choose" "$trouble_write" >"$tmp/write.sql"
 	rm -f "$tmp"/calls.*
 	counters=$(trouble_counters)
 	PGOPTIONS=${trouble_options:-} pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c 8 -j 2 -T $((1 + 3 * seconds)) \

@@ -19,7 +19,7 @@ while (my $line = <$values>)
 {
 	chomp $line;
 	my ($part, $contender, $scale, $figure, $unit, $value) = split /,/, $line, 6;
-	next if $figure eq 'absent' || $figure eq 'as named' || $figure =~ /^size/ || $unit eq 'times';
+	next if $figure eq 'as named' || $figure =~ /^size/ || $unit eq 'times';
 	my $chart = "$part,$figure";
 	push @charts, $chart unless $seen{$chart}++;
 	push @{ $scales{$chart} }, $scale unless $seen{"$chart,$scale"}++;
@@ -70,7 +70,7 @@ sub bars
 		'set style fill solid 0.6 noborder', 'set offsets 0, 0, 0, 0',
 		"plot \$data using 3:1:($start):3:(\$1-0.35):(\$1+0.35):ytic(2) with boxxyerror lc rgb '#4477aa', "
 		  . "\$data using 3:1:4:5 with xerrorbars pt 0 lw 1.5 lc rgb 'black', "
-		  . "\$data using 5:1:(sprintf('  %.4g', \$3)) with labels left");
+		  . "\$data using 5:1:(sprintf(\$3 < 10000 ? '  %.4g' : '  %.0f', \$3)) with labels left");
 }
 
 # One line for each contender; what a value is turned into is a matter of the scale.
