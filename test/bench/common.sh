@@ -52,6 +52,9 @@ in_turn() {
 	done
 }
 
+# For what takes longer, and shows how things grow rather than who is first.
+fewer=$(((rounds + 1) / 2))
+
 interleave() {
 	local times=$1 round
 	shift
@@ -204,6 +207,7 @@ finish() {
 people=1000
 step=1
 person="md5('user ' || :n)::uuid"
+cores=$(nproc)
 choose='\set n :step * random(1, :people)'
 
 # bench_client CLIENTS SECONDS SCRIPT DATABASE [OPTIONS]: pgbench, prepared
@@ -213,7 +217,7 @@ bench_client() {
 	shift 4
 	printf '%s\n%s\n' "$choose" "$script" >"$tmp/query.sql"
 	pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
-		-j "$((clients < 2 ? 1 : 2))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
+		-j "$((clients < cores ? clients : cores))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
 		die "pgbench failed on $script: $(tail -n 3 "$tmp/pgbench.log")"
 }
 

@@ -84,6 +84,7 @@ sub ratio
 	return show(median(combine(sub { $_[1] ? $_[0] / $_[1] : 0 }, $mine, $other)));
 }
 
+if (open my $machine, '<', "$dir/machine.txt") { print while <$machine>; print "\n"; }
 print <<'LEGEND';
 Median, least and greatest of the rounds.  "x" is how many times as long as
 another it takes, "- bare" what it takes beyond the bare statement, and "beyond
