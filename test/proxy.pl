@@ -24,6 +24,9 @@ my ($least, $most) = $delay =~ /^([\d.]+)(?:-([\d.]+))?$/ or die "--delay takes 
 $most //= $least;
 $SIG{PIPE} = 'IGNORE';
 
+# Linux lets an ordinary process sleep 50 us longer than it asks for.
+if (open my $slack, '>', '/proc/self/timerslack_ns') { print $slack 1; }
+
 sub open_socket
 {
 	my ($address, $server) = @_;
@@ -86,7 +89,8 @@ sub receive
 		$last = 1;
 	}
 	my $queue = $queue{ fileno $other } //= [];
-	my $when = time + ($least + rand($most - $least)) / 1000;
+	# rand(0) is rand(1)
+	my $when = time + ($least + ($most > $least ? rand($most - $least) : 0)) / 1000;
 	$when = $queue->[-1][0] if @$queue && $queue->[-1][0] > $when;
 	push @$queue, [ $when, $data // '', $last, $other ];
 	$readers->remove($socket) if $last;

@@ -52,6 +52,9 @@ in_turn() {
 	done
 }
 
+# For what takes longer, and shows how things grow rather than who is first.
+fewer=$(((rounds + 1) / 2))
+
 interleave() {
 	local times=$1 round
 	shift

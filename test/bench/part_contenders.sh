@@ -113,10 +113,13 @@ in_server() {
 
 # A hundred contexts by one call.
 contenders_batch() {
+	local name=${name_of[redis_unix]} before
 	set_redis_url "$(redis_url)"
 	warm contenders
-	measured contenders 'clarify_contexts() of 100' '1 client' redis contenders latency 1 "$seconds" \
-		"SELECT * FROM clarify_contexts((SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, 100) n));" contenders
+	before=$(sources contenders)
+	record contenders "$name" '1 client' 'a hundred contexts by one call' us "$(latency 1 "$seconds" \
+		"SELECT * FROM clarify_contexts((SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, 100) n));" contenders)"
+	record contenders "$name" '1 client' 'as named' % "$(share_of redis "$before $(sources contenders)")"
 }
 
 # ---------------------------------------------------------------- pgpool-II
@@ -239,5 +242,5 @@ contenders_goals() {
 			"[contenders|${name_of[bytes]}|$clients clients|latency]" "[contenders|local|$clients clients|latency]"
 	done
 	goal 'clarify_contexts() of 100 / 100 calls, in Redis' '<=' 0.1 x \
-		"[contenders|clarify_contexts() of 100|1 client|latency] / 100 / $(one redis_unix)"
+		"[contenders|${name_of[redis_unix]}|1 client|a hundred contexts by one call] / 100 / $(one redis_unix)"
 }

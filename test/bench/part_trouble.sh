@@ -116,19 +116,17 @@ record_recovery() {
 
 # ---------------------------------------------------- the breaker open
 
+# open_latency CONTENDER SOURCE STATEMENT
 open_latency() {
-	if [ "$1" = 'breaker open' ]; then
-		[ "$(sql -d trouble -c "SELECT breaker FROM clarify_cache.status")" = open ] || die "the breaker is not open"
-	fi
-	record trouble "$1" '1 client; Redis is gone' latency us "$(latency 1 $((2 * seconds)) "$trouble_context" trouble)"
+	measured trouble "$1" '1 client; Redis is gone' "$2" trouble latency 1 $((2 * seconds)) "$3" trouble
 }
-open_off() { PGOPTIONS='-c clarify_cache.enabled=off' open_latency off; }
-open_open() { open_latency 'breaker open'; }
-open_hand() {
-	record trouble 'PL/pgSQL function' '1 client; Redis is gone' latency us \
-		"$(latency 1 $((2 * seconds)) "SELECT by_hand($person);" trouble)"
+open_bare() { open_latency bare - "SELECT $person;"; }
+open_off() { PGOPTIONS='-c clarify_cache.enabled=off' open_latency off bypass "$trouble_context"; }
+open_open() {
+	[ "$(sql -d trouble -c "SELECT breaker FROM clarify_cache.status")" = open ] || die "the breaker is not open"
+	open_latency 'breaker open' build "$trouble_context"
 }
-open_bare() { record trouble bare '1 client; Redis is gone' latency us "$(latency 1 $((2 * seconds)) "SELECT $person;" trouble)"; }
+open_hand() { open_latency 'PL/pgSQL function' - "SELECT by_hand($person);"; }
 
 measure_open() {
 	local i

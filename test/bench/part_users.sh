@@ -17,7 +17,7 @@ measure_users() {
 		load_many "$users_database" "$count"
 		note "loaded in $((SECONDS - started)) s; $(sql -d "$users_database" -F ' rows, ' -c "
 			SELECT count(*), pg_size_pretty(pg_database_size(current_database())) || ' in all' FROM clarify_cache.version")"
-		interleave "$rounds" users_local users_redis
+		interleave "$fewer" users_local users_redis
 		sql -c "DROP DATABASE $users_database"
 	done
 	users_goals

@@ -77,7 +77,7 @@ sub bars
 sub lines
 {
 	my ($chart, $name, $title, $value, @settings) = @_;
-	my (@data, @plots, $n);
+	my (@data, @plots, @lines, $n);
 	my @scales = @{ $scales{$chart} };
 	for my $contender (@{ $contenders{$chart} })
 	{
@@ -85,14 +85,18 @@ sub lines
 		for my $i (0 .. $#scales)
 		{
 			my $list = $rounds{"$chart,$scales[$i],$contender"} or next;
-			my ($median, $low, $high) = summary(map { $value->($_, $scales[$i]) } @$list);
-			push @points, sprintf '%d %.3f %.3f %.3f', $i, $median, $low, $high;
+			push @points, [ $i, summary(map { $value->($_, $scales[$i]) } @$list) ];
 		}
-		next if @points < 2;
+		push @lines, [ $contender, @points ] if @points > 1;
+	}
+	# In the order in which they end.
+	for my $line (sort { $b->[-1][1] <=> $a->[-1][1] } @lines)
+	{
+		my ($contender, @points) = @$line;
 		$n++;
-		push @data, "\$data$n << END", @points, 'END';
-		push @plots, sprintf "\$data$n using 1:2:3:4 with yerrorlines lw 1.5 pt %d dt %d title '%s'",
-		  1 + $n % 13, 1 + ($n > 8), $contender;
+		push @data, "\$data$n << END", (map { sprintf '%d %.3f %.3f %.3f', @$_ } @points), 'END';
+		push @plots, sprintf "\$data$n using 1:2:3:4 with yerrorlines lw 1.5 lc %d pt %d dt %d title '%s'",
+		  1 + ($n - 1) % 8, 1 + $n % 13, 1 + ($n - 1) / 8, $contender;
 	}
 	return unless @plots;
 	my $ticks = join ', ', map { "\"$scales[$_]\" $_" } 0 .. $#scales;
