@@ -38,6 +38,7 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/relscan.h"
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
@@ -52,11 +53,14 @@
 #include "utils/timestamp.h"
 #include "version.h"
 
-/* Rows of a key that an update in place is tried on. */
+/* Rows of a key whose lock a writer fails to get before it inserts a row instead, */
 #define MAX_UPDATE_TRIES 4
 
-/* Row versions that a writer looks at before it inserts a row instead. */
-#define MAX_UPDATE_PROBES 50
+/*
+ * and index entries that it looks at.  So as many writers of one user can be at work
+ * at once, each at a row of its own, before rows are added for good.
+ */
+#define MAX_UPDATE_PROBES 100
 
 /* Rows of a key that are folded into one at a time. */
 #define MAX_FOLDED 1000
@@ -238,18 +242,25 @@ typedef struct FoundRow
 	uint64		token;
 } FoundRow;
 
+/* Is this tuple the latest version, touched by nobody?  Its page is locked. */
+static bool
+TupleIsUntouched(HeapTuple tuple, Buffer buffer)
+{
+	return HeapTupleSatisfiesUpdate(tuple, GetCurrentCommandId(true), buffer) == TM_Ok;
+}
+
 /*
- * Find the row version that the snapshot sees among those that begin at tid.
- * Unlike an index scan, this prunes the page only when room for a few more
- * versions gets scarce: pruning for every update would cost as much as the
- * update.
+ * Find the row version that the snapshot sees among those that begin at tid, if it
+ * is untouched.  *all_dead: nobody sees any of them.  Unlike an index scan, this
+ * prunes the page only when room for a few more versions gets scarce: pruning
+ * for every update would cost as much as the update.
  */
 static bool
-FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found)
+FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found, bool *all_dead)
 {
 	Buffer		buffer = ReadBuffer(writer->heap, ItemPointerGetBlockNumber(tid));
 	HeapTupleData tuple;
-	bool		visible;
+	bool		is_free;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (PageGetHeapFreeSpace(BufferGetPage(buffer)) < PRUNE_BELOW)
@@ -260,9 +271,10 @@ FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found)
 	}
 
 	found->tid = *tid;
-	visible = heap_hot_search_buffer(&found->tid, writer->heap, buffer, writer->snapshot,
-									 &tuple, NULL, true);
-	if (visible)
+	is_free = heap_hot_search_buffer(&found->tid, writer->heap, buffer, writer->snapshot,
+									 &tuple, all_dead, true) &&
+		TupleIsUntouched(&tuple, buffer);
+	if (is_free)
 	{
 		bool		isnull;
 
@@ -271,10 +283,10 @@ FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found)
 														   &isnull));
 	}
 	UnlockReleaseBuffer(buffer);
-	return visible;
+	return is_free;
 }
 
-/* Is this tuple the latest version, touched by nobody? */
+/* The same of a tuple whose heavyweight lock we have. */
 static bool
 IsUntouched(VersionWriter *writer, ItemPointer tid)
 {
@@ -294,8 +306,7 @@ IsUntouched(VersionWriter *writer, ItemPointer tid)
 		tuple.t_data = (HeapTupleHeader) PageGetItem(page, line);
 		tuple.t_len = ItemIdGetLength(line);
 		tuple.t_self = *tid;
-		untouched = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(true),
-											 buffer) == TM_Ok;
+		untouched = TupleIsUntouched(&tuple, buffer);
 	}
 	UnlockReleaseBuffer(buffer);
 	return untouched;
@@ -356,8 +367,11 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 		   (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
 	{
 		FoundRow	found;
+		bool		all_dead;
+		bool		is_free = FetchRow(writer, tid, &found, &all_dead);
 
-		if (!FetchRow(writer, tid, &found))
+		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
+		if (!is_free)
 			continue;
 		updated = TryUpdateRow(writer, &found, kind, table_id, key_hash);
 		tries++;
