@@ -53,6 +53,7 @@ in_turn() {
 }
 
 # For what takes longer, and shows how things grow rather than who is first.
+# shellcheck disable=SC2034	# of parts
 fewer=$(((rounds + 1) / 2))
 
 interleave() {

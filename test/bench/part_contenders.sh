@@ -188,6 +188,13 @@ pgpool_counts() {
 		tr -d '\0' | head -n 1 | cut -d ' ' -f 1,2
 }
 
+# It knows a result by the text of the statement and its parameters.
+pgpool_fill() {
+	printf '\\set n :n + 1\n%s\n' "$1" >"$tmp/fill.sql"
+	pgbench -n -M prepared -U app -h "$pgpool_dir" -p "$pgpool_port" -D n=0 -t "$people" -f "$tmp/fill.sql" contenders \
+		>"$tmp/pgbench.log" 2>&1 || die "pgbench failed by way of pgpool: $(tail -n 3 "$tmp/pgbench.log")"
+}
+
 pgpool_five_absent=
 contend_pgpool() {
 	local scale=$1 clients=$2 id=$3 script="SELECT context FROM contexts WHERE user_id = $person;" before value share
@@ -196,7 +203,7 @@ contend_pgpool() {
 		script=$five_queries
 	fi
 	local via=("$script" contenders -h "$pgpool_dir" -p "$pgpool_port")
-	latency 1 3 "${via[@]}" >/dev/null	# it fills
+	pgpool_fill "$script"
 	before=$(pgpool_counts)
 	value=$(latency "$clients" "$seconds" "${via[@]}")
 	share=$(echo "$before $(pgpool_counts)" |
