@@ -6,22 +6,34 @@
 # are 1,000 of them, who lie far apart, and again 10,000.
 
 measure_users() {
-	local count
+	local count started
 	start_users_server ''
 	for count in ${users//,/ }; do
 		say "users: $count"
-		users_database=users_$count
-		users_scale="$count users"
-		users_all=$count
 		started=$SECONDS
-		load_many "$users_database" "$count"
-		note "loaded in $((SECONDS - started)) s; $(sql -d "$users_database" -F ' rows, ' -c "
+		load_many "users_$count" "$count"
+		note "loaded in $((SECONDS - started)) s; $(sql -d "users_$count" -F ' rows, ' -c "
 			SELECT count(*), pg_size_pretty(pg_database_size(current_database())) || ' in all' FROM clarify_cache.version")"
-		interleave "$fewer" users_local users_redis
-		sql -c "DROP DATABASE $users_database"
 	done
+	interleave "$rounds" users_local users_redis
 	users_goals
+	for count in ${users//,/ }; do
+		sql -c "DROP DATABASE users_$count"
+	done
 	people=1000 step=1
+}
+
+# among COMMAND ROUND: it, for each number of people, in an order that changes.
+among() {
+	local commands
+	read -r -a commands <<<"${users//,/ }"
+	in_turn "$2" "${commands[@]/#/users_of $1 }"
+}
+users_of() {
+	users_all=$2
+	users_database=users_$2
+	users_scale="$2 users"
+	"$1" "$3"
 }
 
 # A quarter of the memory for the server, as one would.
@@ -40,22 +52,26 @@ active() {
 }
 
 users_local() {
-	local round=$1
 	start_users_server ''
+	among users_local_of "$1"
+}
+users_local_of() {
 	active 10000
 	warm "$users_database"
 	sql -d "$users_database" -c "SELECT count(by_hand(md5('user ' || $step * n)::uuid)) FROM generate_series(1, $people) n" >/dev/null
-	in_turn "$round" 'users_one bare' 'users_one plpgsql' 'users_one local' 'users_many local' users_probe
+	in_turn "$1" 'users_one bare' 'users_one plpgsql' 'users_one local' 'users_many local' users_probe
 	# Last, as they make entries outdated.
-	in_turn "$round" users_bump users_plain_update
+	in_turn "$1" users_bump users_plain_update
 }
 
 users_redis() {
-	local round=$1
 	start_users_server "$(redis_only)"
+	among users_redis_of "$1"
+}
+users_redis_of() {
 	active 10000
 	warm "$users_database"
-	in_turn "$round" 'users_one redis_unix' 'users_many redis_unix'
+	in_turn "$1" 'users_one redis_unix' 'users_many redis_unix'
 }
 
 users_one() {
