@@ -349,7 +349,11 @@ InitScanKeys(ScanKey keys, int64 key_hash, Oid table_id, char kind)
 				CharGetDatum(kind));
 }
 
-/* Try to add a token to a row that is there. */
+/*
+ * Try to add a token to a row that is there.  Backward, as the newest row versions
+ * mostly come last: where many write, dead ones pile up at the front until VACUUM
+ * comes by, since an index page that changes all the time is not cleaned in passing.
+ */
 static bool
 UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 {
@@ -364,7 +368,7 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 3);
 	index_rescan(scan, keys, 3, NULL, 0);
 	while (!updated && tries < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
-		   (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
 	{
 		FoundRow	found;
 		bool		all_dead;

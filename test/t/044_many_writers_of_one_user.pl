@@ -13,7 +13,7 @@ use lib "$FindBin::RealBin/../perl";
 use ClarifyTest;
 use Test::More;
 
-use constant { WRITERS => 16, TRANSACTIONS => 100 };
+use constant { WRITERS => 16, TRANSACTIONS => 1000 };
 
 my $node = new_node('main', redis => start_redis(), conf => "synchronous_commit = off\n");
 load_clarify($node);
@@ -28,7 +28,7 @@ sub rows
 	return $node->safe_psql('postgres', "SELECT count(*) FROM clarify_cache.version WHERE table_id = 'jots'::regclass AND kind = 'u'");
 }
 
-$node->pgbench('-n -c ' . WRITERS . ' -j 2 -t ' . TRANSACTIONS, 0, [qr/processed: @{[ WRITERS * TRANSACTIONS ]}/], [qr/^$/],
+$node->pgbench('-n -M prepared -c ' . WRITERS . ' -j 2 -t ' . TRANSACTIONS, 0, [qr/processed: @{[ WRITERS * TRANSACTIONS ]}/], [qr/^$/],
 	'each a row of its own of one user', { '044_writers' => 'UPDATE jots SET n = n + 1 WHERE id = :client_id + 1' });
 is($node->safe_psql('postgres', 'SELECT sum(n) FROM jots'), WRITERS * TRANSACTIONS, 'all have written');
 cmp_ok(rows(), '<', 4 * WRITERS, 'they left few rows');
