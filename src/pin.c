@@ -70,20 +70,6 @@ static const Pin pins[] = {
 };
 
 static void
-Set(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
-void
-PinSetting(const char *name, const char *value)
-{
-	if (strcmp(GetConfigOption(name, false, false), value) != 0)
-		Set(name, value);
-}
-
-static void
 Apply(const Pin *pin)
 {
 	bool		is_right;
@@ -97,7 +83,16 @@ Apply(const Pin *pin)
 	else
 		is_right = (strcmp(GetConfigOption(pin->name, false, false), pin->value) == 0);
 	if (!is_right)
-		Set(pin->name, pin->value);
+		(void) set_config_option(pin->name, pin->value, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+PinSetting(const char *name, const char *value)
+{
+	Pin			pin = {.name = name, .value = value};
+
+	Apply(&pin);
 }
 
 static void

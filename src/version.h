@@ -102,9 +102,10 @@ extern uint64 VersionOfUser(const VersionRows *rows, Oid table_id);
  * raises if the extension is not there, and takes RowExclusiveLock until the
  * end of the transaction, so it waits for DDL on that table (REINDEX, VACUUM
  * FULL), but for no writer.  An error in between needs no clean-up beyond the
- * transaction's own.  While the index for look-ups is locked (ALTER INDEX), rows are
- * inserted, VersionDelete takes everything, and VersionCompact nothing.  A later session can replace or delete what this one
- * wrote only after CommandCounterIncrement.
+ * transaction's own.  A later session can replace or delete what this one wrote
+ * only after CommandCounterIncrement.  While the index for look-ups is locked
+ * (ALTER INDEX), rows are inserted, VersionDelete takes everything, and
+ * VersionCompact nothing.
  */
 typedef struct VersionWriter VersionWriter;
 
