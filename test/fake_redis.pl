@@ -5,12 +5,16 @@
 # fake_redis.pl --log FILE --control FILE [--password WORD] [--backlog N] (--socket PATH | --port-file FILE)
 #
 # Listens on a Unix socket, or on a TCP port of 127.0.0.1 that it writes to
-# FILE.  Before every command and every accept it reads the control file, so a
-# mode holds from the moment that the file says it.  The file is one line,
+# FILE.  The control file is one line,
 #
 #	mode [on=COMMAND,...] [argument]
 #
-# and the mode applies to the commands named, or to all:
+# and is looked for before every wait for something to read, which SIGUSR1 ends.
+# First all that was sent before is read, and answered as the mode before would
+# have it; then the mode is the new one, and the file is taken away.  So who
+# waits for that, as each must before the next, knows which commands meet which
+# mode, however slow this is.
+# The mode applies to the commands named, or to all:
 #
 #	normal
 #	hang_before_reply	the reply is held back until the mode changes
@@ -61,6 +65,7 @@ sub last_port
 
 $SIG{PIPE} = 'IGNORE';
 $SIG{TERM} = $SIG{INT} = sub { exit 0 };
+$SIG{USR1} = sub { };
 
 open my $log, '>>', $opt{log} or die "$opt{log}: $!";
 $log->autoflush(1);
@@ -94,15 +99,22 @@ sub note
 	printf $log "%.6f %d %s\n", time, $client->{number}, join ' ', @words;
 }
 
-sub read_mode
+# The line that the control file has, if there is one, and it is whole.
+sub new_mode
 {
 	open my $file, '<', $opt{control} or return;
 	my $line = <$file> // '';
-	chomp $line;
-	my ($word, $rest) = $line =~ /^(\S+)\s*(.*)$/ or return;
+	return $line =~ s/\n$// ? $line : ();
+}
+
+sub change_mode
+{
+	my ($line) = @_;
+	my ($word, $rest) = $line =~ /^(\S+)\s*(.*)$/ or die "mode?";
 	$mode = $word;
 	$on = $rest =~ s/^on=(\S+)\s*// ? { map { uc $_ => 1 } split /,/, $1 } : undef;
 	$argument = $rest;
+	unlink $opt{control};
 }
 
 sub bulk { my ($v) = @_; return defined $v ? '$' . length($v) . "\r\n$v\r\n" : "\$-1\r\n"; }
@@ -295,21 +307,19 @@ sub flush_client
 	}
 }
 
-note({ number => 0 }, 'LISTEN', $$);
-while (1)
+# Accept and answer what has come, or what comes within so many seconds; whether
+# there was anything.
+sub listen_for
 {
-	read_mode();
+	my ($seconds) = @_;
 	my @heard = grep { $mode ne 'deaf' || !$_->{deaf} } values %clients;
 	my $select = IO::Select->new(map { $_->{socket} } @heard);
 	$select->add($listener) unless $mode eq 'slow_accept';
-	# Look for a new mode and for replies that are due, even if all is quiet.
-	my $quiet = !grep { @{ $_->{out} } } values %clients;
-	for my $socket ($select->can_read($quiet ? 0.02 : 0.001))
+	my @ready = $select->can_read($seconds);
+	for my $socket (@ready)
 	{
-		read_mode();
 		if ($socket == $listener)
 		{
-			next if $mode eq 'slow_accept';
 			my $new = $listener->accept or next;
 			$new->blocking(0);
 			my $client = { number => ++$connections, socket => $new, in => '', out => [] };
@@ -331,5 +341,19 @@ while (1)
 			answer($client, $name, @args);
 		}
 	}
+	return scalar @ready;
+}
+
+note({ number => 0 }, 'LISTEN', $$);
+while (1)
+{
+	if (defined(my $line = new_mode()))
+	{
+		1 while listen_for(0);
+		change_mode($line);
+	}
 	flush_client($_) for values %clients;
+	# Look for a new mode and for replies that are due, even if all is quiet.
+	my $quiet = !grep { @{ $_->{out} } } values %clients;
+	listen_for($quiet ? 0.02 : 0.001);
 }

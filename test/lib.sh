@@ -298,7 +298,10 @@ start_redis() {
 }
 
 # One that misbehaves as the mode says (fake_redis.pl), at $tmp/fake.sock.
-mode() { echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"; }
+mode() {
+	echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"
+	while [ -e "$tmp/control" ] && [ -e "$tmp/fake.redis.pid" ]; do sleep 0.01; done
+}
 start_fake_redis() {
 	mode normal
 	perl "$source_dir/test/fake_redis.pl" --log "$tmp/fake.log" --control "$tmp/control" \

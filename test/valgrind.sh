@@ -157,15 +157,16 @@ steps() {
 	echo 'SET clarify_cache.breaker_failures = 1000;'
 	echo "SET clarify_cache.command_timeout = '1s';"
 	local kind
+	local change="mv $tmp/control.new $tmp/control; while [ -e $tmp/control ]; do sleep 0.01; done"
 	for kind in normal garbage 'error on=SET OOM' close close_mid_reply 'wrong_type nested' 'huge array' extra_reply \
 		extra_later wrong_key swap 'drip 5'; do
 		cat <<-SQL
-			\\! echo '$kind' >$tmp/control
+			\\! echo '$kind' >$tmp/control.new && $change
 			UPDATE users SET name = '$kind' WHERE id = u(1);
 			CALL look(1);
 			CALL look(2);
 			CALL look(1);
-			\\! echo normal >$tmp/control
+			\\! echo normal >$tmp/control.new && $change
 			SELECT pg_sleep(0.2);
 			CALL look(3);
 			SELECT clarify_cache.invalidate(u(3));

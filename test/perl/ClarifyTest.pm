@@ -465,7 +465,7 @@ our @ISA = ('ClarifyTest::Redis');
 sub argv
 {
 	my ($self) = @_;
-	$self->mode('normal') unless -e "$self->{dir}/control";
+	$self->mode(@{ $self->{mode} // ['normal'] });
 	return ($^X, "$test_dir/fake_redis.pl",
 		'--log', "$self->{dir}/log",
 		'--control', "$self->{dir}/control",
@@ -483,14 +483,25 @@ sub is_up
 	return 1;
 }
 
+# What was sent before is answered in the mode before; with the return, all that
+# is sent meets this one.
 sub mode
 {
 	my ($self, $mode, $on, $argument) = @_;
+	$self->{mode} = [ $mode, $on, $argument ];
 	my $control = "$self->{dir}/control";
 	open my $file, '>', "$control.new" or die $!;
 	print $file join(' ', $mode, defined $on ? "on=$on" : (), $argument // ()), "\n";
 	close $file;
 	rename "$control.new", $control or die $!;
+	return if !$self->{pid};
+	kill 'USR1', $self->{pid};
+	my $end = Time::HiRes::time() + 30;
+	while (-e $control)
+	{
+		die 'the mode does not change' if Time::HiRes::time() > $end;
+		Time::HiRes::usleep(500);
+	}
 }
 
 sub log_lines
