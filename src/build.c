@@ -73,9 +73,8 @@ static SPIPlanPtr
 Prepare(const Section *section, int cursor_options)
 {
 	Oid			types[1] = {UUIDOID};
-	SPIPlanPtr	plan = SPI_prepare_cursor(SectionBuildQuery(section->query,
-															section->single_row),
-										  1, types, cursor_options);
+	SPIPlanPtr	plan = SPI_prepare_cursor(SectionBuildQuery(section->query), 1, types,
+										  cursor_options);
 
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
@@ -129,27 +128,69 @@ SectionPlan(Section *section)
 	return plan;
 }
 
-/* The text in SPI's result, or JSON's null where there is no row. */
+/* The JSON in column 1 of one of SPI's rows; empty if it is null. */
+static const char *
+RowResult(uint64 row, Size *len)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1,
+									  &isnull);
+	text	   *json;
+
+	*len = 0;
+	if (isnull)
+		return "";
+	json = DatumGetTextPP(value);	/* of the same format */
+	*len = VARSIZE_ANY_EXHDR(json);
+	return VARDATA_ANY(json);
+}
+
+/* The row that SPI found, or JSON's null where there is none. */
 static char *
-CopyResult(MemoryContext context, Size *len)
+CopyRow(MemoryContext context, Size *len)
 {
 	const char *json = "null";
 	char	   *copy;
-	bool		isnull = true;
-	Datum		value = (Datum) 0;
 
-	if (SPI_processed > 0)
-		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	*len = strlen(json);
-	if (!isnull)
-	{
-		text	   *result = DatumGetTextPP(value);
-
-		json = VARDATA_ANY(result);
-		*len = VARSIZE_ANY_EXHDR(result);
-	}
+	if (SPI_processed > 0)
+		json = RowResult(0, len);
 	copy = MemoryContextAlloc(context, *len);
 	memcpy(copy, json, *len);
+	return copy;
+}
+
+/*
+ * The rows that SPI found, as an array.  An aggregate would do it as well, but to
+ * set it up for a few rows takes longer than this.
+ */
+static char *
+CopyRows(MemoryContext context, Size *len)
+{
+	Size		size = SPI_processed + 2;	/* brackets and commas */
+	char	   *copy;
+	char	   *p;
+	const char *json;
+	Size		json_len;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		(void) RowResult(i, &json_len);
+		size += json_len;
+	}
+
+	p = copy = MemoryContextAlloc(context, size);
+	*p++ = '[';
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		if (i > 0)
+			*p++ = ',';
+		json = RowResult(i, &json_len);
+		memcpy(p, json, json_len);
+		p += json_len;
+	}
+	*p++ = ']';
+	*len = p - copy;
 	return copy;
 }
 
@@ -172,21 +213,21 @@ RunsForeignCode(SPIPlanPtr plan)
  * plain query.
  */
 static void
-ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, Datum *values)
+ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, Datum *values, bool single_row)
 {
 	Portal		portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 
 	PinSetting("search_path", state->search_path);
-	SPI_cursor_fetch(portal, true, 1);
+	SPI_cursor_fetch(portal, true, single_row ? 1 : FETCH_ALL);
 	PinSettingsAgain();
 	SPI_cursor_close(portal);
 }
 
 /* Read-only: under the active snapshot, whatever has happened since. */
 static void
-Execute(SPIPlanPtr plan, Datum *values)
+Execute(SPIPlanPtr plan, Datum *values, bool single_row)
 {
-	int			code = SPI_execute_plan(plan, values, NULL, true, 1);
+	int			code = SPI_execute_plan(plan, values, NULL, true, single_row ? 1 : 0);
 
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
@@ -224,11 +265,12 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 	else
 		RequireUsageOfPlan(plan);
 	if (RunsForeignCode(plan))
-		ExecuteAsCaller(state, plan, values);
+		ExecuteAsCaller(state, plan, values, section->single_row);
 	else
-		Execute(plan, values);
+		Execute(plan, values, section->single_row);
 
-	payload = CopyResult(state->result_context, len);
+	payload = section->single_row ? CopyRow(state->result_context, len) :
+		CopyRows(state->result_context, len);
 	SPI_freetuptable(SPI_tuptable);
 	return payload;
 }

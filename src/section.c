@@ -257,12 +257,9 @@ SectionsAtEndOfXact(void)
 }
 
 char *
-SectionBuildQuery(const char *query, bool single_row)
+SectionBuildQuery(const char *query)
 {
-	return psprintf(single_row ?
-					"SELECT row_to_json(s.*)::text FROM (%s) s" :
-					"SELECT '[' || coalesce(string_agg(row_to_json(s.*)::text, ','), '') || ']' FROM (%s) s",
-					query);
+	return psprintf("SELECT row_to_json(s.*) FROM (%s) s", query);
 }
 
 Query *
@@ -369,8 +366,7 @@ FaultOf(Query *query, Snapshot snapshot)
 static void
 AnalyzeInto(Section *section, Snapshot snapshot)
 {
-	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query,
-															 section->single_row));
+	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query));
 	char	   *fault = FaultOf(SectionAnalyzeText(section->query), snapshot);
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
@@ -529,7 +525,7 @@ SectionValidate(const char *name, const char *query, List **tables, List **reads
 		RaiseFault(name, fault);
 	SectionCollectUses(parsed, &uses);
 	*reads = CollectColumns(parsed);
-	(void) SectionAnalyzeText(SectionBuildQuery(qualified, false));
+	(void) SectionAnalyzeText(SectionBuildQuery(qualified));
 	UnpinSettings(nest_level);
 
 	error_context_stack = context.previous;

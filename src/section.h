@@ -105,7 +105,7 @@ extern char *SectionValidate(const char *name, const char *query, List **tables,
  */
 extern Query *SectionAnalyzeText(const char *sql);
 
-/* The SQL that builds a section's payload from its query. */
-extern char *SectionBuildQuery(const char *query, bool single_row);
+/* The SQL that builds what a section's payload is made of: JSON of each row. */
+extern char *SectionBuildQuery(const char *query);
 
 #endif							/* CLARIFY_SECTION_H */

@@ -114,6 +114,14 @@ measure_callgrind() {
 	of_functions 'before the commit' 'UPDATE of one row' OnTransactionEvent
 	count_statement 'without the extension' 'UPDATE of an unread column' counted_plain - "$unread"
 	count_statement 'with' 'UPDATE of an unread column' counted - "$unread"
+	# The context after a message is what the second of these has beyond the first.
+	warm counted
+	sql -d counted -c 'VACUUM'
+	count_statement 'a message' 'chat turn' counted - "${add_message%;}"
+	warm counted
+	sql -d counted -c 'VACUUM'
+	count_statement 'a message and the context' 'chat turn' counted local+build "$add_message
+		$context"
 	sql -d counted -c 'SELECT clarify_cache.invalidate_all()' >/dev/null
 	count_statement 'miss (without Redis)' context counted build "$context"
 
