@@ -15,6 +15,8 @@
  */
 #include "compat.h"
 
+#include <sched.h>
+
 #include "clock.h"
 #include "redis_conn.h"
 #include "redis_socket.h"
@@ -25,6 +27,12 @@
 
 /* Bytes of a reply to a command whose reply is not wanted. */
 #define PLAIN_REPLY_MAX 65536
+
+/*
+ * While replies come within so many microseconds, they are looked for that long
+ * before this process goes to sleep.  See ConnRun.
+ */
+#define POLL_US 100
 
 /* Reads in a row before looking at the clock again; one is up to 16 kB. */
 #define MAX_READS_IN_A_ROW 4
@@ -44,6 +52,7 @@ typedef struct Connection
 	int			greetings_due;	/* replies due to AUTH and SELECT, */
 	int			fills_due;		/* then to what nobody waited for, */
 	int			own_due;		/* then to the exchange under way */
+	int64		usual_time;		/* of an exchange, in microseconds: a moving average */
 } Connection;
 
 static Connection conn;
@@ -314,11 +323,18 @@ ConnWrite(bool *done, const char **why)
  * Write all that is queued, then wait for the replies due to this exchange.
  * While the kernel takes no more, read: Redis does not either if nobody reads
  * its replies.
+ *
+ * A Redis on this machine answers sooner than a process is put to sleep and
+ * woken again.  So look for the reply for a moment first, leaving the processor to
+ * whoever else can use it, Redis above all.  Where nobody answers so soon
+ * (another machine, or all processors are busy) that would be in vain.
  */
 static ConnResult
 ConnRun(int64 deadline, const char **why)
 {
 	bool		written = false;
+	bool		poll = conn.usual_time < POLL_US;
+	int64		start = MonotonicMicros();
 
 	for (;;)
 	{
@@ -329,8 +345,10 @@ ConnRun(int64 deadline, const char **why)
 		if (written && conn.own_due == 0)
 			return CONN_OK;
 
-		if (!RedisSocketWait(written ? WL_SOCKET_READABLE :
-					  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline))
+		if (written && poll && MonotonicMicros() - start < POLL_US)
+			sched_yield();
+		else if (!RedisSocketWait(written ? WL_SOCKET_READABLE :
+								  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline))
 		{
 			*why = "Redis did not answer in time";
 			return CONN_FAILED;
@@ -373,10 +391,15 @@ ConnCatchUp(const char **why)
 static ConnResult
 ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **why)
 {
+	int64		start = MonotonicMicros();
+	ConnResult	result;
+
 	conn.own_due = ncommands;
 	if (!ConnQueue(commands, ncommands))
 		return ConnBroken(why);
-	return ConnRun(deadline, why);
+	result = ConnRun(deadline, why);
+	conn.usual_time += (Min(MonotonicMicros() - start, 10 * POLL_US) - conn.usual_time) / 8;
+	return result;
 }
 
 /* Has any byte of an answer to the exchange under way arrived? */

@@ -108,7 +108,7 @@ BEGIN
 END $$;
 
 -- Mean time of the call after a message was added, which changes one section.
-CREATE PROCEDURE mean_turn_us(people int, rounds int, INOUT us numeric)
+CREATE PROCEDURE mean_turn_us(call text, people int, rounds int, INOUT us numeric)
 LANGUAGE plpgsql AS $$
 DECLARE
 	ids uuid[] := (SELECT array_agg(md5('user ' || n)::uuid) FROM generate_series(1, people) n);
@@ -123,7 +123,10 @@ BEGIN
 				SELECT id, 'user', 'A message.' FROM clarify_sessions WHERE user_id = person LIMIT 1;
 			COMMIT;
 			start := clock_timestamp();
-			PERFORM clarify_context(person);
+			CASE call
+			WHEN 'context' THEN PERFORM clarify_context(person);
+			WHEN 'by hand' THEN PERFORM by_hand(person);
+			END CASE;
 			us := us + extract(epoch FROM clock_timestamp() - start) * 1e6;
 		END LOOP;
 	END LOOP;

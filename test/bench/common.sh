@@ -18,8 +18,9 @@ echo part,contender,scale,figure,unit,value >"$results/values.csv"
 : >"$results/goals.tsv"
 : >"$results/notes.tsv"
 
-# record PART CONTENDER SCALE FIGURE UNIT VALUE: one value of one round.
+# record PART CONTENDER SCALE FIGURE UNIT VALUE: one value of one round; no commas.
 record() {
+	[[ "$1$2$3$4$5" != *,* ]] || die "a comma in a name: $*"
 	[[ $6 =~ ^-?[0-9.]+(e[-+]?[0-9]+)?$ ]] || die "not a figure of $1, $2, $3, $4: '$6'"
 	(IFS=,; echo "$*" >>"$results/values.csv")
 }
@@ -51,10 +52,6 @@ in_turn() {
 		fi
 	done
 }
-
-# For what takes longer, and shows how things grow rather than who is first.
-# shellcheck disable=SC2034	# of parts
-fewer=$(((rounds + 1) / 2))
 
 interleave() {
 	local times=$1 round
@@ -312,8 +309,9 @@ declare -A name_of=(
 	[node_cache]='Node.js: this extension (local)' [node_turn_cache]='Node.js: this extension (chat turn)'
 	[off]='off' [miss]='miss' [miss_local]='miss (without Redis)'
 	[redis_tcp]='Redis (TCP)' [redis_unix]='Redis (Unix socket)' [local]='local'
-	[turn]='chat turn' [turn_plpgsql]='PL/pgSQL function (chat turn)'
-	[mget]='raw MGET (without PostgreSQL)')
+	[turn]='chat turn' [turn_plpgsql]='PL/pgSQL function (chat turn)' [turn_off]='off (chat turn)'
+	[mget]='raw MGET (without PostgreSQL)'
+	[mget_pause]='raw MGET (as often as the hits)')
 
 five_queries="
 SELECT name, tier, total_reflections, total_clarify_sessions FROM users WHERE id = $person;

@@ -1,6 +1,10 @@
 /*
- * Time raw MGETs: mget SOCKET ROUNDS, with the keys of one command on each
- * line of standard input.  Prints the mean of a round trip in microseconds.
+ * Time raw MGETs: mget SOCKET ROUNDS [PAUSE], with the keys of one command on
+ * each line of standard input.  Prints the mean of a round trip in microseconds.
+ *
+ * With a pause, so many microseconds pass between a reply and the next command,
+ * in which this process is busy: a Redis that is asked less often sleeps longer
+ * in between, and takes longer to wake.
  *
  * What a Redis hit is measured against: the same keys, over a Unix socket or, if
  * SOCKET is a number, TCP to that port, with the same library, and nothing done
@@ -45,9 +49,21 @@ ReadCommands(void)
 	return n;
 }
 
-static void
+static double
+Now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
+}
+
+/* In microseconds. */
+static double
 Ask(redisContext *context, Command *command)
 {
+	double		start = Now();
+	double		end;
 	redisReply *reply = redisCommandArgv(context, command->argc, command->argv, NULL);
 
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY ||
@@ -65,6 +81,8 @@ Ask(redisContext *context, Command *command)
 		}
 	}
 	freeReplyObject(reply);
+	end = Now();
+	return end - start;
 }
 
 static redisContext *
@@ -78,26 +96,29 @@ Connect(const char *address)
 int
 main(int argc, char **argv)
 {
-	int			rounds = argc == 3 ? atoi(argv[2]) : 0;
+	int			rounds = argc >= 3 ? atoi(argv[2]) : 0;
+	double		pause = argc >= 4 ? atof(argv[3]) : 0;
 	redisContext *context = rounds > 0 ? Connect(argv[1]) : NULL;
 	int			ncommands = ReadCommands();
-	struct timespec start;
-	struct timespec end;
+	double		sum = 0;
 
 	if (context == NULL || context->err != 0 || ncommands == 0)
 	{
-		fprintf(stderr, "usage: mget SOCKET ROUNDS <keys\n");
+		fprintf(stderr, "usage: mget SOCKET ROUNDS [PAUSE] <keys\n");
 		return 1;
 	}
 	Ask(context, &commands[0]);
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (int round = 0; round < rounds; round++)
 	{
 		for (int i = 0; i < ncommands; i++)
-			Ask(context, &commands[i]);
+		{
+			double		next = Now() + pause;
+
+			while (pause > 0 && Now() < next)
+				;
+			sum += Ask(context, &commands[i]);
+		}
 	}
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("%.2f\n", ((end.tv_sec - start.tv_sec) * 1e6 + (end.tv_nsec - start.tv_nsec) / 1e3) /
-		   ((double) rounds * ncommands));
+	printf("%.2f\n", sum / ((double) rounds * ncommands));
 	return 0;
 }

@@ -21,10 +21,10 @@ measure_memory() {
 	people=10000 step=10
 	note "the data: $(sql -d memory -c 'SELECT pg_size_pretty(pg_database_size(current_database()))')"
 	memory_local_name=local
-	interleave "$fewer" memory_without memory_local memory_redis
+	interleave "$rounds" memory_without memory_local memory_redis
 	sql -d memory -c 'CLUSTER clarify_cache.version USING version_key'
 	memory_local_name='local (versions clustered)'
-	interleave "$fewer" memory_local
+	interleave "$rounds" memory_local
 	memory_goals
 	sql -c 'DROP DATABASE memory'
 	people=1000 step=1

@@ -28,7 +28,7 @@ measure_network() {
 		disown
 		until grep -q -s ready "$tmp/proxy_$delay.log"; do sleep 0.05; done
 	done
-	interleave "$fewer" 'network_at 0' 'network_at 0.2' 'network_at 1'
+	interleave "$rounds" 'network_at 0' 'network_at 0.2' 'network_at 1'
 	network_goals
 	sql -c 'DROP DATABASE network'
 }

@@ -19,7 +19,7 @@ measure_sizes() {
 		else
 			absent sizes pgmemcache "$memcached_absent"
 		fi
-		interleave "$fewer" sizes_local sizes_redis
+		interleave "$rounds" sizes_local sizes_redis
 		sql -c "DROP DATABASE $sizes_database"
 	done
 }
