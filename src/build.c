@@ -23,6 +23,7 @@
 #include "executor/spi.h"
 #include "pin.h"
 #include "privilege.h"
+#include "tcop/pquery.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -128,70 +129,73 @@ SectionPlan(Section *section)
 	return plan;
 }
 
-/* The JSON in column 1 of one of SPI's rows; empty if it is null. */
-static const char *
-RowResult(uint64 row, Size *len)
+/*
+ * Puts a payload together from the JSON of each row that a query sends: an array, or
+ * the first row.  An aggregate could do it, but setting one up takes longer than
+ * all this for a few rows.
+ */
+typedef struct PayloadReceiver
 {
+	DestReceiver pub;
+	bool		single_row;
+	StringInfoData payload;
+} PayloadReceiver;
+
+static void
+PayloadStart(DestReceiver *self, int operation, TupleDesc typeinfo)
+{
+}
+
+static bool
+PayloadTakeRow(TupleTableSlot *slot, DestReceiver *self)
+{
+	PayloadReceiver *receiver = (PayloadReceiver *) self;
 	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1,
-									  &isnull);
+	Datum		value = slot_getattr(slot, 1, &isnull);
 	text	   *json;
 
-	*len = 0;
 	if (isnull)
-		return "";
+		elog(ERROR, "row_to_json returned null");
 	json = DatumGetTextPP(value);	/* of the same format */
-	*len = VARSIZE_ANY_EXHDR(json);
-	return VARDATA_ANY(json);
+	if (!receiver->single_row)
+		appendStringInfoCharMacro(&receiver->payload,
+								  receiver->payload.len == 0 ? '[' : ',');
+	appendBinaryStringInfo(&receiver->payload, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
+	return true;
 }
 
-/* The row that SPI found, or JSON's null where there is none. */
-static char *
-CopyRow(MemoryContext context, Size *len)
+static void
+PayloadShutdown(DestReceiver *self)
 {
-	const char *json = "null";
-	char	   *copy;
-
-	*len = strlen(json);
-	if (SPI_processed > 0)
-		json = RowResult(0, len);
-	copy = MemoryContextAlloc(context, *len);
-	memcpy(copy, json, *len);
-	return copy;
 }
 
-/*
- * The rows that SPI found, as an array.  An aggregate would do it as well, but to
- * set it up for a few rows takes longer than this.
- */
-static char *
-CopyRows(MemoryContext context, Size *len)
+static void
+PayloadBegin(PayloadReceiver *receiver, MemoryContext context, bool single_row)
 {
-	Size		size = SPI_processed + 2;	/* brackets and commas */
-	char	   *copy;
-	char	   *p;
-	const char *json;
-	Size		json_len;
+	MemoryContext old_context = MemoryContextSwitchTo(context);
 
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		(void) RowResult(i, &json_len);
-		size += json_len;
-	}
+	memset(receiver, 0, sizeof(*receiver));
+	receiver->pub.receiveSlot = PayloadTakeRow;
+	receiver->pub.rStartup = PayloadStart;
+	receiver->pub.rShutdown = PayloadShutdown;
+	receiver->pub.rDestroy = PayloadShutdown;
+	receiver->pub.mydest = DestNone;
+	receiver->single_row = single_row;
+	initStringInfo(&receiver->payload);
+	MemoryContextSwitchTo(old_context);
+}
 
-	p = copy = MemoryContextAlloc(context, size);
-	*p++ = '[';
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		if (i > 0)
-			*p++ = ',';
-		json = RowResult(i, &json_len);
-		memcpy(p, json, json_len);
-		p += json_len;
-	}
-	*p++ = ']';
-	*len = p - copy;
-	return copy;
+static char *
+PayloadEnd(PayloadReceiver *receiver, Size *len)
+{
+	StringInfo	payload = &receiver->payload;
+
+	if (!receiver->single_row)
+		appendStringInfoString(payload, payload->len == 0 ? "[]" : "]");
+	else if (payload->len == 0)
+		appendStringInfoString(payload, "null");
+	*len = payload->len;
+	return payload->data;
 }
 
 /*
@@ -213,24 +217,32 @@ RunsForeignCode(SPIPlanPtr plan)
  * plain query.
  */
 static void
-ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, Datum *values, bool single_row)
+ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, ParamListInfo params,
+				PayloadReceiver *receiver)
 {
-	Portal		portal = SPI_cursor_open(NULL, plan, values, NULL, true);
+	Portal		portal = SPI_cursor_open_with_paramlist(NULL, plan, params, true);
 
 	PinSetting("search_path", state->search_path);
-	SPI_cursor_fetch(portal, true, single_row ? 1 : FETCH_ALL);
+	PortalRunFetch(portal, FETCH_FORWARD, receiver->single_row ? 1 : FETCH_ALL,
+				   &receiver->pub);
 	PinSettingsAgain();
 	SPI_cursor_close(portal);
 }
 
 /* Read-only: under the active snapshot, whatever has happened since. */
 static void
-Execute(SPIPlanPtr plan, Datum *values, bool single_row)
+Execute(SPIPlanPtr plan, ParamListInfo params, PayloadReceiver *receiver)
 {
-	int			code = SPI_execute_plan(plan, values, NULL, true, single_row ? 1 : 0);
+	SPIExecuteOptions options = {
+		.params = params,
+		.read_only = true,
+		.tcount = receiver->single_row ? 1 : 0,
+		.dest = &receiver->pub
+	};
+	int			code = SPI_execute_plan_extended(plan, &options);
 
-	if (code != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(code));
 }
 
 /*
@@ -255,9 +267,16 @@ RequireUsageOfPlan(SPIPlanPtr plan)
 char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
 {
-	Datum		values[1] = {UserKeyDatum(user)};
+	ParamListInfo params = makeParamList(1);
+	PayloadReceiver receiver;
 	SPIPlanPtr	plan;
-	char	   *payload;
+
+	params->params[0] = (ParamExternData) {
+		.value = UserKeyDatum(user),
+		.pflags = PARAM_FLAG_CONST,
+		.ptype = UUIDOID
+	};
+	PayloadBegin(&receiver, state->result_context, section->single_row);
 
 	plan = SectionPlan(section);
 	if (section->analyzed)
@@ -265,14 +284,11 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len
 	else
 		RequireUsageOfPlan(plan);
 	if (RunsForeignCode(plan))
-		ExecuteAsCaller(state, plan, values, section->single_row);
+		ExecuteAsCaller(state, plan, params, &receiver);
 	else
-		Execute(plan, values, section->single_row);
+		Execute(plan, params, &receiver);
 
-	payload = section->single_row ? CopyRow(state->result_context, len) :
-		CopyRows(state->result_context, len);
-	SPI_freetuptable(SPI_tuptable);
-	return payload;
+	return PayloadEnd(&receiver, len);
 }
 
 bool

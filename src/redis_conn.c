@@ -29,10 +29,14 @@
 #define PLAIN_REPLY_MAX 65536
 
 /*
- * While replies come within so many microseconds, they are looked for that long
- * before this process goes to sleep.  See ConnRun.
+ * A reply is looked for that long before this process goes to sleep.  After it
+ * came later, up to so many exchanges are not polled.
  */
 #define POLL_US 100
+#define MAX_POLLS_OMITTED 63
+
+/* After a longer one somebody else has had the processor. */
+#define MAX_YIELD_US 20
 
 /* Reads in a row before looking at the clock again; one is up to 16 kB. */
 #define MAX_READS_IN_A_ROW 4
@@ -52,7 +56,8 @@ typedef struct Connection
 	int			greetings_due;	/* replies due to AUTH and SELECT, */
 	int			fills_due;		/* then to what nobody waited for, */
 	int			own_due;		/* then to the exchange under way */
-	int64		usual_time;		/* of an exchange, in microseconds: a moving average */
+	int			omit_polls;		/* so many exchanges are yet to go without */
+	int			omitted_polls;	/* of how many since the last poll in vain */
 } Connection;
 
 static Connection conn;
@@ -320,21 +325,33 @@ ConnWrite(bool *done, const char **why)
 }
 
 /*
+ * Between two looks at the socket.  Who else needs this processor, Redis perhaps,
+ * gets it; then it is no place for polling.
+ */
+static void
+ConnYield(int64 *poll_until)
+{
+	int64		start = MonotonicMicros();
+
+	sched_yield();
+	if (MonotonicMicros() - start > MAX_YIELD_US)
+		*poll_until = 0;
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
  * Write all that is queued, then wait for the replies due to this exchange.
  * While the kernel takes no more, read: Redis does not either if nobody reads
  * its replies.
  *
  * A Redis on this machine answers sooner than a process is put to sleep and
- * woken again.  So look for the reply for a moment first, leaving the processor to
- * whoever else can use it, Redis above all.  Where nobody answers so soon
- * (another machine, or all processors are busy) that would be in vain.
+ * woken again, so look for the reply for a moment first.
  */
 static ConnResult
 ConnRun(int64 deadline, const char **why)
 {
 	bool		written = false;
-	bool		poll = conn.usual_time < POLL_US;
-	int64		start = MonotonicMicros();
+	int64		poll_until = conn.omit_polls > 0 ? 0 : MonotonicMicros() + POLL_US;
 
 	for (;;)
 	{
@@ -345,8 +362,8 @@ ConnRun(int64 deadline, const char **why)
 		if (written && conn.own_due == 0)
 			return CONN_OK;
 
-		if (written && poll && MonotonicMicros() - start < POLL_US)
-			sched_yield();
+		if (written && MonotonicMicros() < poll_until)
+			ConnYield(&poll_until);
 		else if (!RedisSocketWait(written ? WL_SOCKET_READABLE :
 								  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline))
 		{
@@ -387,6 +404,22 @@ ConnCatchUp(const char **why)
 	return true;
 }
 
+/*
+ * Redis on another machine, or one that waits for a processor itself, does not
+ * answer so soon; then polling would only take time that others could use.
+ */
+static void
+ConnNotePoll(bool in_time)
+{
+	if (conn.omit_polls > 0)
+	{
+		conn.omit_polls--;
+		return;
+	}
+	conn.omitted_polls = in_time ? 0 : Min(2 * conn.omitted_polls + 1, MAX_POLLS_OMITTED);
+	conn.omit_polls = conn.omitted_polls;
+}
+
 /* One try of an exchange on the open connection. */
 static ConnResult
 ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **why)
@@ -398,7 +431,7 @@ ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **wh
 	if (!ConnQueue(commands, ncommands))
 		return ConnBroken(why);
 	result = ConnRun(deadline, why);
-	conn.usual_time += (Min(MonotonicMicros() - start, 10 * POLL_US) - conn.usual_time) / 8;
+	ConnNotePoll(MonotonicMicros() - start < POLL_US);
 	return result;
 }
 

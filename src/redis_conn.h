@@ -10,10 +10,10 @@
  * an exchange and cleared after the last reply; whoever finds it set closes.
  *
  * Waits are for the latch and a non-blocking socket, under one deadline for
- * the whole exchange, with CHECK_FOR_INTERRUPTS.  As long as Redis usually
- * answers within 100 microseconds, a wait begins with so long a poll.  Failures
- * of Redis are return values, never errors; only interrupts, out-of-memory and
- * a server that is out of file descriptors raise.
+ * the whole exchange, with CHECK_FOR_INTERRUPTS.  As long as Redis answers within
+ * 100 microseconds, a wait begins with so long a poll.  Failures of Redis are
+ * return values, never errors; only interrupts, out-of-memory and a server that
+ * is out of file descriptors raise.
  *
  * Every function with a `why` sets it to NULL, or to a constant or static
  * string (without the password) if something is to be counted as a failure.

@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include "builtin.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
@@ -211,7 +212,8 @@ SectionCollectUses(Query *query, SectionUses *uses)
 {
 	uses->relations = NIL;
 	uses->functions = NIL;
-	uses->collations = NIL;
+	/* jsonb and jsonpath compare by it without saying so. */
+	uses->collations = list_make1_oid(DEFAULT_COLLATION_OID);
 	uses->reads_time = false;
 	UsesWalker((Node *) query, uses);
 }

@@ -114,6 +114,7 @@ sub change_mode
 	$mode = $word;
 	$on = $rest =~ s/^on=(\S+)\s*// ? { map { uc $_ => 1 } split /,/, $1 } : undef;
 	$argument = $rest;
+	$_->{deaf} = 0 for values %clients;
 	unlink $opt{control};
 }
 

@@ -300,7 +300,14 @@ start_redis() {
 # One that misbehaves as the mode says (fake_redis.pl), at $tmp/fake.sock.
 mode() {
 	echo "$*" >"$tmp/control.new" && mv "$tmp/control.new" "$tmp/control"
-	while [ -e "$tmp/control" ] && [ -e "$tmp/fake.redis.pid" ]; do sleep 0.01; done
+	[ ! -e "$tmp/fake.redis.pid" ] || mode_holds
+}
+mode_holds() {
+	for _ in {1..3000}; do
+		[ -e "$tmp/control" ] || return 0
+		sleep 0.01
+	done
+	die "the fake Redis does not change its mode"
 }
 start_fake_redis() {
 	mode normal
@@ -308,6 +315,7 @@ start_fake_redis() {
 		--socket "$tmp/fake.sock" &
 	echo $! >"$tmp/fake.redis.pid"	# so that "leave" finds it
 	disown
+	mode_holds
 }
 
 stop_redis() {

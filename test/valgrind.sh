@@ -157,7 +157,7 @@ steps() {
 	echo 'SET clarify_cache.breaker_failures = 1000;'
 	echo "SET clarify_cache.command_timeout = '1s';"
 	local kind
-	local change="mv $tmp/control.new $tmp/control; while [ -e $tmp/control ]; do sleep 0.01; done"
+	local change="mv $tmp/control.new $tmp/control; for i in \$(seq 3000); do [ -e $tmp/control ] || break; sleep 0.01; done"
 	for kind in normal garbage 'error on=SET OOM' close close_mid_reply 'wrong_type nested' 'huge array' extra_reply \
 		extra_later wrong_key swap 'drip 5'; do
 		cat <<-SQL

@@ -115,9 +115,9 @@ DECLARE
 	person uuid;
 	start timestamptz;
 BEGIN
-	us := 0;
-	FOREACH person IN ARRAY ids LOOP PERFORM clarify_context(person); END LOOP;
-	FOR i IN 1..rounds LOOP
+	-- The first round is not counted: plans are made, functions compiled.
+	FOR i IN 0..rounds LOOP
+		IF i <= 1 THEN us := 0; END IF;
 		FOREACH person IN ARRAY ids LOOP
 			INSERT INTO clarify_messages (session_id, role, content)
 				SELECT id, 'user', 'A message.' FROM clarify_sessions WHERE user_id = person LIMIT 1;

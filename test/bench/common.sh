@@ -311,7 +311,7 @@ declare -A name_of=(
 	[redis_tcp]='Redis (TCP)' [redis_unix]='Redis (Unix socket)' [local]='local'
 	[turn]='chat turn' [turn_plpgsql]='PL/pgSQL function (chat turn)' [turn_off]='off (chat turn)'
 	[mget]='raw MGET (without PostgreSQL)'
-	[mget_pause]='raw MGET (as often as the hits)')
+	[mget_paced]='raw MGET (as often as the hits)')
 
 five_queries="
 SELECT name, tier, total_reflections, total_clarify_sessions FROM users WHERE id = $person;

@@ -1,10 +1,11 @@
 /*
- * Time raw MGETs: mget SOCKET ROUNDS [PAUSE], with the keys of one command on
+ * Time raw MGETs: mget SOCKET ROUNDS [PERIOD], with the keys of one command on
  * each line of standard input.  Prints the mean of a round trip in microseconds.
  *
- * With a pause, so many microseconds pass between a reply and the next command,
- * in which this process is busy: a Redis that is asked less often sleeps longer
- * in between, and takes longer to wake.
+ * Without a period, one command follows the other at once, and this process
+ * sleeps until the reply is there.  With one, a command is sent every so many
+ * microseconds, and this process is busy all the time, as a backend is: a Redis
+ * that is asked less often sleeps in between, and takes longer to wake.
  *
  * What a Redis hit is measured against: the same keys, over a Unix socket or, if
  * SOCKET is a number, TCP to that port, with the same library, and nothing done
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <hiredis/hiredis.h>
@@ -60,11 +62,20 @@ Now(void)
 
 /* In microseconds. */
 static double
-Ask(redisContext *context, Command *command)
+Ask(redisContext *context, Command *command, int poll)
 {
 	double		start = Now();
 	double		end;
-	redisReply *reply = redisCommandArgv(context, command->argc, command->argv, NULL);
+	int			written = 0;
+	char		byte;
+	redisReply *reply = NULL;
+
+	redisAppendCommandArgv(context, command->argc, command->argv, NULL);
+	while (!written && redisBufferWrite(context, &written) == REDIS_OK)
+		;
+	while (poll && recv(context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+		;
+	redisGetReply(context, (void **) &reply);
 
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY ||
 		reply->elements != (size_t) command->argc - 1)
@@ -97,26 +108,27 @@ int
 main(int argc, char **argv)
 {
 	int			rounds = argc >= 3 ? atoi(argv[2]) : 0;
-	double		pause = argc >= 4 ? atof(argv[3]) : 0;
+	double		period = argc >= 4 ? atof(argv[3]) : 0;
 	redisContext *context = rounds > 0 ? Connect(argv[1]) : NULL;
 	int			ncommands = ReadCommands();
+	double		next;
 	double		sum = 0;
 
 	if (context == NULL || context->err != 0 || ncommands == 0)
 	{
-		fprintf(stderr, "usage: mget SOCKET ROUNDS [PAUSE] <keys\n");
+		fprintf(stderr, "usage: mget SOCKET ROUNDS [PERIOD] <keys\n");
 		return 1;
 	}
-	Ask(context, &commands[0]);
+	Ask(context, &commands[0], 0);
+	next = Now();
 	for (int round = 0; round < rounds; round++)
 	{
 		for (int i = 0; i < ncommands; i++)
 		{
-			double		next = Now() + pause;
-
-			while (pause > 0 && Now() < next)
+			while (period > 0 && Now() < next)
 				;
-			sum += Ask(context, &commands[i]);
+			next = Now() + period;
+			sum += Ask(context, &commands[i], period > 0);
 		}
 	}
 	printf("%.2f\n", sum / ((double) rounds * ncommands));

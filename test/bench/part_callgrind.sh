@@ -115,6 +115,8 @@ measure_callgrind() {
 	count_statement 'without the extension' 'UPDATE of an unread column' counted_plain - "$unread"
 	count_statement 'with' 'UPDATE of an unread column' counted - "$unread"
 	# The context after a message is what the second of these has beyond the first.
+	sql -d counted -c "INSERT INTO clarify_messages (session_id, role, content)
+		SELECT DISTINCT ON (user_id) id, 'user', 'A message.' FROM clarify_sessions"
 	warm counted
 	sql -d counted -c 'VACUUM'
 	count_statement 'a message' 'chat turn' counted - "${add_message%;}"

@@ -479,6 +479,7 @@ sub is_up
 {
 	my ($self) = @_;
 	return 0 unless grep { / LISTEN $self->{pid}$/ } $self->log_lines;
+	return 0 if -e "$self->{dir}/control";
 	$self->{port} = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/port") if $self->{tcp};
 	return 1;
 }
