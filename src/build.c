@@ -117,11 +117,11 @@ SectionPlan(Section *section)
 	if (section->plan != NULL)
 		return section->plan;
 
-	plan = Prepare(section, 0);
+	plan = Prepare(section, CURSOR_OPT_NO_SCROLL);
 	if (ReadsKind(plan, RELKIND_PARTITIONED_TABLE))
 	{
 		SPI_freeplan(plan);
-		plan = Prepare(section, CURSOR_OPT_CUSTOM_PLAN);
+		plan = Prepare(section, CURSOR_OPT_NO_SCROLL | CURSOR_OPT_CUSTOM_PLAN);
 	}
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");

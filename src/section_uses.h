@@ -19,7 +19,8 @@ typedef struct SectionUses
 	List	   *relations;		/* Oids of the tables */
 	List	   *functions;		/* Oids of functions that the executor would
 								 * check EXECUTE on, operators' included */
-	List	   *collations;		/* Oids, without InvalidOid */
+	List	   *collations;		/* Oids; the default one is the first in any
+								 * case, without InvalidOid */
 	bool		reads_time;		/* at another time the same rows may give another
 								 * text; rather too often than too seldom */
 } SectionUses;

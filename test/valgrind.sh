@@ -157,7 +157,7 @@ steps() {
 	echo 'SET clarify_cache.breaker_failures = 1000;'
 	echo "SET clarify_cache.command_timeout = '1s';"
 	local kind
-	local change="mv $tmp/control.new $tmp/control; for i in \$(seq 3000); do [ -e $tmp/control ] || break; sleep 0.01; done"
+	local change="mv $tmp/control.new $tmp/control; for i in \$(seq 3000); do [ -e $tmp/control ] || exit; sleep 0.01; done; echo 'the mode does not change'"
 	for kind in normal garbage 'error on=SET OOM' close close_mid_reply 'wrong_type nested' 'huge array' extra_reply \
 		extra_later wrong_key swap 'drip 5'; do
 		cat <<-SQL
@@ -187,6 +187,7 @@ say "a session under Valgrind"
 run bash -c 'psql -X -q -A -t -v ON_ERROR_STOP=1 -f "$1" >"$2" 2>&1' - \
 	<(steps "$(cat "$tmp/main.redis.pid")") "$tmp/session.log" ||
 	{ tail -n 20 "$tmp/session.log"; die "the session failed"; }
+! grep -q 'the mode does not change' "$tmp/session.log" || die "the fake Redis does not change its mode"
 grep -q '^used: true$' "$tmp/session.log" ||
 	{ tail -n 20 "$tmp/session.log"; die "the cache was hardly used"; }
 pg_ctl -D "$tmp/pg" -w -t 300 -s stop

@@ -73,7 +73,8 @@ Ask(redisContext *context, Command *command, int poll)
 	redisAppendCommandArgv(context, command->argc, command->argv, NULL);
 	while (!written && redisBufferWrite(context, &written) == REDIS_OK)
 		;
-	while (poll && recv(context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+	while (poll && recv(context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+		   Now() - start < 1e6)
 		;
 	redisGetReply(context, (void **) &reply);
 
@@ -114,7 +115,8 @@ main(int argc, char **argv)
 	double		next;
 	double		sum = 0;
 
-	if (context == NULL || context->err != 0 || ncommands == 0)
+	if (context == NULL || context->err != 0 || ncommands == 0 ||
+		(argc >= 4 && period <= 0))
 	{
 		fprintf(stderr, "usage: mget SOCKET ROUNDS [PERIOD] <keys\n");
 		return 1;

@@ -122,28 +122,6 @@ contenders_raw() {
 }
 
 in_server() {
-	local name=${name_of[$1]}
-	sql -d turns -c 'VACUUM clarify_sessions, clarify_messages, clarify_cache.version'
-	case $1 in
-		turn) in_server turns "$name" "CALL mean_turn_us('context', 100, 5, 0)" ;;
-		turn_off) in_server turns "$name" "CALL mean_turn_us('context', 100, 5, 0)" -c 'SET clarify_cache.enabled = off' ;;
-		turn_plpgsql) in_server turns "$name" "CALL mean_turn_us('by hand', 100, 5, 0)" ;;
-	esac
-}
-
-# A hit, and what a raw MGET takes: one after the other, and as often as the hits,
-# with the time between that these have.
-contenders_raw() {
-	local scale='loop of 100 people' hit raw
-	hit=$(sql -d contenders -c "SELECT mean_us('context', 100, 20)")
-	raw=$("$tmp/mget" "$tmp/redis.sock" 20 <"$tmp/keys")
-	record contenders "${name_of[redis_unix]}" "$scale" 'in the server' us "$hit"
-	record contenders "${name_of[mget]}" "$scale" 'in the server' us "$raw"
-	record contenders "${name_of[mget_paced]}" "$scale" 'in the server' us \
-		"$("$tmp/mget" "$tmp/redis.sock" 20 "$(echo "$hit $raw" | awk '{ print ($1 > $2 ? $1 - $2 : 0) }')" <"$tmp/keys")"
-}
-
-in_server() {
 	local database=$1 name=$2 call=$3
 	shift 3
 	record contenders "$name" 'loop of 100 people' 'in the server' us "$(sql -d "$database" "$@" -c "$call")"
