@@ -26,35 +26,12 @@
 #include "tcop/pquery.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/timestamp.h"
-
-/* See LetHeapStay. */
-#define HEAP_PIECE_BYTES (1024 * 1024)
-
-/*
- * Executing a query takes and frees some hundred kilobytes.  glibc returns what is
- * free at the end of the heap to the system as soon as it is more than 128 kB,
- * and would take it back page by page at the next build, which can cost as much as
- * all the rest.  It sets that limit to twice the largest piece that it saw mapped
- * and freed (mallopt(3)); so let it see one, once.  Nothing of it is touched.
- */
-static void
-LetHeapStay(void)
-{
-	static bool done = false;
-
-	if (done)
-		return;
-	pfree(MemoryContextAlloc(TopMemoryContext, HEAP_PIECE_BYTES));
-	done = true;
-}
 
 void
 BuildBegin(BuildState *state)
 {
-	LetHeapStay();
 	state->result_context = CurrentMemoryContext;
 	state->search_path = pstrdup(GetConfigOption("search_path", false, false));
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -47,6 +47,9 @@
 #include "stats.h"
 #include "utils/memutils.h"
 
+/* See LetHeapStay. */
+#define HEAP_PIECE_BYTES (1024 * 1024)
+
 /*----------
  * Steps 1 to 3
  *----------
@@ -231,6 +234,25 @@ CountHits(const ContextCall *call)
 	}
 }
 
+/*
+ * A call takes and frees up to some hundred kilobytes.  glibc maps pieces of 128 kB
+ * and more, and returns what is free at the end of the heap to the system when
+ * it is more than that, to take it back page by page in the next call, which can
+ * cost as much as all the rest.  It raises both limits to the largest piece that
+ * it saw mapped and freed, and twice that (mallopt(3)); so let it see one, once.
+ * Nothing of it is touched.
+ */
+static void
+LetHeapStay(void)
+{
+	static bool done = false;
+
+	if (done)
+		return;
+	pfree(MemoryContextAlloc(TopMemoryContext, HEAP_PIECE_BYTES));
+	done = true;
+}
+
 void
 ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 {
@@ -238,6 +260,7 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 	int			nmissing;
 	bool		complete;
 
+	LetHeapStay();
 	memset(call, 0, sizeof(*call));
 	CallTimeBegin(&call->time);
 	call->snapshot = GetActiveSnapshot();

@@ -244,6 +244,7 @@ contenders_goals() {
 
 	goal 'local hit, beyond bare' '<=' 18 us "$(beyond local)"
 	ratio_goal 'PL/pgSQL function / local hit, beyond bare' '>=' 12 "$(beyond plpgsql)" "$(beyond local)"
+	ratio_goal 'PL/pgSQL function / local hit, without a client' '>=' 12 "$(server 'PL/pgSQL function')" "$(server local)"
 	for id in five pipeline view sql plpgsql finished memcached_tcp memcached_unix pgpool; do
 		ratio_goal "local hit / ${name_of[$id]}" '<' 1 "$(one local)" "$(one "$id")"
 	done
