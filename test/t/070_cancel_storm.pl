@@ -133,7 +133,7 @@ for my $ms (1, 2, 3, 5, 8)
 {
 	for my $session (@sessions)
 	{
-		$session->query("SET statement_timeout = '${ms}ms'; SET lock_timeout = '1ms'");
+		$session->query("SET lock_timeout = '1ms'; SET statement_timeout = '${ms}ms'");
 		for my $n (1 .. 10)
 		{
 			my $said = $session->error("SELECT clarify_context('" . user_id($n) . "')::text = plain_context('" . user_id($n) . "')");
@@ -141,7 +141,9 @@ for my $ms (1, 2, 3, 5, 8)
 			  unless $said =~ /^$|canceling statement due to statement timeout/;
 			$ended++ if $said ne '';
 		}
-		$session->query('SET statement_timeout = 0; SET lock_timeout = 0');
+		# This may be ended itself.
+		wait_for(sub { $session->error('SET statement_timeout = 0') eq '' }) or die 'no end of the time-out';
+		$session->query('SET lock_timeout = 0');
 	}
 }
 cmp_ok($ended + $broken, '>', 100, 'many calls were ended in their middle');
