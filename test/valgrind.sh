@@ -159,7 +159,7 @@ steps() {
 	local kind
 	local change="mv $tmp/control.new $tmp/control; for i in \$(seq 3000); do [ -e $tmp/control ] || exit; sleep 0.01; done; echo 'the mode does not change'"
 	for kind in normal garbage 'error on=SET OOM' close close_mid_reply 'wrong_type nested' 'huge array' extra_reply \
-		extra_later wrong_key swap 'drip 5'; do
+		'extra_later 20' wrong_key swap 'drip 5'; do
 		cat <<-SQL
 			\\! echo '$kind' >$tmp/control.new && $change
 			UPDATE users SET name = '$kind' WHERE id = u(1);
