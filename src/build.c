@@ -83,7 +83,8 @@ ReadsKind(SPIPlanPtr plan, char relkind)
  * The plan revalidates itself when a table changes or another role calls.  But
  * whether a partition that is being detached concurrently belongs to a table
  * is decided, while planning, by the snapshot of that moment; so what reads
- * partitioned tables is planned for each execution, as a plain query is.
+ * partitioned tables is planned for each execution, as a plain query is.  Nobody
+ * scrolls: for a cursor that may, sorts would keep their rows.
  */
 static SPIPlanPtr
 SectionPlan(Section *section)
@@ -156,7 +157,7 @@ PayloadBegin(PayloadReceiver *receiver, MemoryContext context, bool single_row)
 	receiver->pub.rStartup = PayloadStart;
 	receiver->pub.rShutdown = PayloadShutdown;
 	receiver->pub.rDestroy = PayloadShutdown;
-	receiver->pub.mydest = DestNone;
+	receiver->pub.mydest = DestNone;	/* none that the server knows */
 	receiver->single_row = single_row;
 	initStringInfo(&receiver->payload);
 	MemoryContextSwitchTo(old_context);
@@ -191,7 +192,7 @@ RunsForeignCode(SPIPlanPtr plan)
 /*
  * Plan under the pinned search_path, so that the query's names mean what they
  * should; execute under the caller's, under which such code would run in a
- * plain query.
+ * plain query.  SPI's own fetch takes no receiver, the portal's does.
  */
 static void
 ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, ParamListInfo params,

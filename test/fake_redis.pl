@@ -10,10 +10,10 @@
 #	mode [on=COMMAND,...] [argument]
 #
 # and is looked for before every wait for something to read, which SIGUSR1 ends.
-# First all that was sent before is read, and answered as the mode before would
-# have it; then the mode is the new one, and the file is taken away.  So who
-# waits for that, as each must before the next, knows which commands meet which
-# mode, however slow this is.
+# First all that was sent before is read, but what deaf and slow_accept leave
+# alone, and answered as the mode before would have it; then the mode is the new
+# one, and the file is taken away.  So who waits for that, as each must before
+# the next, knows which commands meet which mode, however slow this is.
 # The mode applies to the commands named, or to all:
 #
 #	normal
