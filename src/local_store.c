@@ -39,6 +39,11 @@
 #define MAX_ENTRY_BYTES ((Size) 4 * 1024 * 1024)
 #define MAX_SPARED 16
 
+/* Items that are looked up side by side, so that their cache misses overlap. */
+#define MAX_SIDE_BY_SIDE 16
+
+#define CACHE_LINE_BYTES 64
+
 #define NO_BLOCK ((BlockNo) 0)
 
 struct LocalBlock
@@ -66,6 +71,16 @@ typedef struct LocalEntry
 /* Section names are shorter than NAMEDATALEN, so they are never split. */
 StaticAssertDecl(sizeof(LocalEntry) + NAMEDATALEN <= sizeof(((LocalBlock *) 0)->data),
 				 "an entry and its name must fit into one block");
+
+/* Memory that will be read soon, for the processor to fetch; no more than a hint. */
+static void
+Prefetch(const void *memory, Size size)
+{
+#if defined(__GNUC__)
+	for (Size offset = 0; offset < size; offset += CACHE_LINE_BYTES)
+		__builtin_prefetch((const char *) memory + offset);
+#endif
+}
 
 static uint32
 BucketCount(uint32 nblocks)
@@ -98,9 +113,12 @@ LocalStoreInit(LocalStore *store)
 	memset(store->buckets, 0, store->nbuckets * sizeof(BlockNo));
 }
 
+/* The start of the chain with a section of the user that the hash is of. */
 static BlockNo *
-BucketOf(const LocalStore *store, uint64 hash)
+BucketOf(const LocalStore *store, uint64 user_hash, const char *name, Size name_len)
 {
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) name_len, user_hash);
+
 	return &store->buckets[(uint32) hash % store->nbuckets];
 }
 
@@ -129,10 +147,10 @@ EntryHasKey(const LocalEntry *entry, const TierItem *item, Size name_len)
 }
 
 static BlockNo
-FindEntry(const LocalStore *store, uint64 hash, const TierItem *item)
+FindEntry(const LocalStore *store, BlockNo first, const TierItem *item)
 {
 	Size		name_len = strlen(item->section);
-	BlockNo		no = *BucketOf(store, hash);
+	BlockNo		no = first;
 
 	while (no != NO_BLOCK && !EntryHasKey(EntryAt(store, no), item, name_len))
 		no = EntryAt(store, no)->next_in_bucket;
@@ -171,10 +189,10 @@ CopyPayload(const LocalStore *store, BlockNo no, char *payload, bool into)
  *----------
  */
 
-void
-LocalStoreRead(const LocalStore *store, uint64 hash, TierItem *item, TimestampTz now)
+static void
+ReadItem(const LocalStore *store, BlockNo first, TierItem *item, TimestampTz now)
 {
-	BlockNo		no = FindEntry(store, hash, item);
+	BlockNo		no = FindEntry(store, first, item);
 	LocalEntry *entry;
 	char	   *payload;
 
@@ -194,6 +212,38 @@ LocalStoreRead(const LocalStore *store, uint64 hash, TierItem *item, TimestampTz
 	/* Most are marked already: leave the cache line to the other readers. */
 	if (pg_atomic_read_u32(&entry->referenced) == 0)
 		pg_atomic_write_u32(&entry->referenced, 1);
+}
+
+/*
+ * Entries lie far apart in memory that the processor has rarely seen of late, so
+ * ask for all of them before looking at one.
+ */
+static void
+ReadSideBySide(const LocalStore *store, uint64 user_hash, TierItem **items, int nitems,
+			   TimestampTz now)
+{
+	BlockNo    *buckets[MAX_SIDE_BY_SIDE];
+
+	for (int i = 0; i < nitems; i++)
+	{
+		buckets[i] = BucketOf(store, user_hash, items[i]->section, strlen(items[i]->section));
+		Prefetch(buckets[i], sizeof(BlockNo));
+	}
+	for (int i = 0; i < nitems; i++)
+	{
+		if (*buckets[i] != NO_BLOCK)
+			Prefetch(BlockAt(store, *buckets[i]), sizeof(LocalBlock));
+	}
+	for (int i = 0; i < nitems; i++)
+		ReadItem(store, *buckets[i], items[i], now);
+}
+
+void
+LocalStoreRead(const LocalStore *store, uint64 user_hash, TierItem **items, int nitems,
+			   TimestampTz now)
+{
+	for (int i = 0; i < nitems; i += MAX_SIDE_BY_SIDE)
+		ReadSideBySide(store, user_hash, items + i, Min(nitems - i, MAX_SIDE_BY_SIDE), now);
 }
 
 /*----------
@@ -236,7 +286,8 @@ static void
 LeaveBucket(LocalStore *store, BlockNo no)
 {
 	LocalEntry *entry = EntryAt(store, no);
-	BlockNo    *link = BucketOf(store, LocalStoreHash(&entry->user, entry->database));
+	BlockNo    *link = BucketOf(store, LocalStoreHash(&entry->user, entry->database),
+								(const char *) (entry + 1), entry->name_len);
 
 	while (*link != no)
 		link = &EntryAt(store, *link)->next_in_bucket;
@@ -323,11 +374,12 @@ TakeChain(LocalStore *store, uint32 nblocks)
 }
 
 void
-LocalStoreWrite(LocalStore *store, uint64 hash, TierItem *item, TimestampTz now)
+LocalStoreWrite(LocalStore *store, uint64 user_hash, TierItem *item, TimestampTz now)
 {
 	Size		name_len = strlen(item->section);
 	uint32		nblocks = BlocksFor(name_len, item->payload_len);
-	BlockNo		no = FindEntry(store, hash, item);
+	BlockNo    *bucket = BucketOf(store, user_hash, item->section, name_len);
+	BlockNo		no = FindEntry(store, *bucket, item);
 	LocalEntry *entry;
 
 	if (no != NO_BLOCK)
@@ -346,8 +398,8 @@ LocalStoreWrite(LocalStore *store, uint64 hash, TierItem *item, TimestampTz now)
 	memcpy(entry + 1, item->section, name_len);
 	CopyPayload(store, no, unconstify(char *, item->payload), true);
 
-	entry->next_in_bucket = *BucketOf(store, hash);
-	*BucketOf(store, hash) = no;
+	entry->next_in_bucket = *bucket;
+	*bucket = no;
 	Enqueue(store, no);
 	store->head->nentries++;
 	item->stored = true;

@@ -56,7 +56,7 @@ extern void LocalStoreOpen(LocalStore *store, LocalStoreHead *head, void *memory
 						   uint32 nblocks);
 extern void LocalStoreInit(LocalStore *store);
 
-/* What entries of a user and a database are found by. */
+/* What, with the section's name, the entries of a user and a database are found by. */
 static inline uint64
 LocalStoreHash(const UserKey *user, Oid database)
 {
@@ -64,11 +64,12 @@ LocalStoreHash(const UserKey *user, Oid database)
 }
 
 /*
- * Look an item of this database up.  Sets its verdict if there is an entry; if it
- * is a hit, payload (palloc'd) and header.  May raise out-of-memory.
+ * Look items of one user of this database up; user_hash is their LocalStoreHash.
+ * Sets the verdict of an item if there is an entry; if it is a hit, payload
+ * (palloc'd) and header.  May raise out-of-memory.
  */
-extern void LocalStoreRead(const LocalStore *store, uint64 hash, TierItem *item,
-						   TimestampTz now);
+extern void LocalStoreRead(const LocalStore *store, uint64 user_hash, TierItem **items,
+						   int nitems, TimestampTz now);
 
 /* May the item be kept at all: not expired, and not too large? */
 extern bool LocalStoreAccepts(const LocalStore *store, const TierItem *item,
@@ -78,7 +79,7 @@ extern bool LocalStoreAccepts(const LocalStore *store, const TierItem *item,
  * Keep an item that LocalStoreAccepts, in place of one with the same key and of as
  * many others as need be.  Sets item->stored.  Never raises.
  */
-extern void LocalStoreWrite(LocalStore *store, uint64 hash, TierItem *item,
+extern void LocalStoreWrite(LocalStore *store, uint64 user_hash, TierItem *item,
 							TimestampTz now);
 
 #endif							/* CLARIFY_LOCAL_STORE_H */

@@ -209,12 +209,15 @@ LocalTierRead(TierItem **items, int nitems)
 		uint64		hash = LocalStoreHash(user, MyDatabaseId);
 		uint32		number = PartitionOf(hash);
 		LocalStore	store;
+		int			end = i + 1;
 
+		while (end < nitems && items[end]->user == user)
+			end++;
 		OpenPartition(&store, number);
 		LockPartition(number, LW_SHARED);
-		while (i < nitems && items[i]->user == user)
-			LocalStoreRead(&store, hash, items[i++], now);
+		LocalStoreRead(&store, hash, items + i, end - i, now);
 		UnlockPartition(number);
+		i = end;
 	}
 }
 

@@ -57,12 +57,15 @@ void
 UserKeyAppendText(StringInfo buf, const UserKey *key)
 {
 	static const char hex[] = "0123456789abcdef";
+	char		text[2 * USER_KEY_MAX_BYTES + 4];
+	char	   *p = text;
 
 	for (int i = 0; i < key->len; i++)
 	{
 		if (i == 4 || i == 6 || i == 8 || i == 10)
-			appendStringInfoCharMacro(buf, '-');
-		appendStringInfoCharMacro(buf, hex[key->bytes[i] >> 4]);
-		appendStringInfoCharMacro(buf, hex[key->bytes[i] & 0x0F]);
+			*p++ = '-';
+		*p++ = hex[key->bytes[i] >> 4];
+		*p++ = hex[key->bytes[i] & 0x0F];
 	}
+	appendBinaryStringInfo(buf, text, (int) (p - text));
 }

@@ -1,7 +1,7 @@
 # The local tier gives back what it was given, byte by byte, for every length
 # around the ends of its blocks, under a short section name and under the
 # longest; and each entry takes the memory that it should, whatever lay there
-# before.
+# before.  Then many sections of one user, which are looked up side by side.
 #
 # It needs the library preloaded, no Redis, and a tier that has only this in it.
 
@@ -51,6 +51,19 @@ for my $length ('n', '1300 - n', 'n * 17 % 1301')
 	is(sql($in_tier), '1301|1301|1301', "lengths $length: all of them in the tier");
 	is(sql($status), '2602|0|' . sql($expected_used), "lengths $length: none twice, none lost, and memory adds up");
 }
+
+sql(q{SELECT clarify_cache.drop_section(section) FROM clarify_cache.sections;
+	SELECT clarify_cache.add_section('s' || s, format('SELECT %s AS s, n FROM sized WHERE user_id = $1', s))
+	FROM generate_series(1, 40) s;
+	SELECT clarify_cache.reset_stats()});
+$wrong = q{SELECT count(*) FROM sized WHERE n < 20 AND clarify_context(user_id)::text IS DISTINCT FROM
+	(SELECT '{' || string_agg(format('"s%1$s":[{"s":%1$s,"n":%2$s}]', s, n), ',' ORDER BY s) || '}'
+	FROM generate_series(1, 40) s)};
+$in_tier = 'SELECT count(*), min(local_hits), max(local_hits), max(builds) FROM clarify_cache.stats';
+is(sql($wrong), '0', 'forty sections: built');
+is(sql($in_tier), '40|0|0|20', 'forty sections: none was there');
+is(sql($wrong), '0', 'forty sections: found, each under its name');
+is(sql($in_tier), '40|20|20|20', 'forty sections: all of them in the tier');
 
 $node->stop;
 done_testing();
