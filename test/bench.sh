@@ -37,7 +37,7 @@ for number in "$rounds" "$seconds" ${users//,/ }; do
 	case $number in '' | 0* | *[!0-9]*) usage ;; esac
 done
 all_parts=
-for part in contenders users sizes memory network writers trouble callgrind; do
+for part in contenders pinned users sizes memory network writers trouble callgrind; do
 	[ ! -e "$source_dir/test/bench/part_$part.sh" ] || all_parts+=" $part"
 done
 parts=${parts:-$all_parts}

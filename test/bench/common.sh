@@ -199,6 +199,22 @@ finish() {
 	note "$1: a context has $(sql -d "$1" -c 'SELECT round(avg(octet_length(context::text))) FROM finished') bytes on average"
 }
 
+# ---------------------------------------------------------------- triggers
+
+build_triggers() {
+	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/triggers.so" test/bench/triggers.c
+}
+
+# add_trigger DATABASE TABLE FUNCTION [ARGUMENT]: "C 'name'" is one of triggers.c.
+add_trigger() {
+	local function=$3
+	if [[ $function = C\ * ]]; then
+		function=${function//[C \']/}
+		sql -d "$1" -c "CREATE OR REPLACE FUNCTION $function() RETURNS trigger AS '$tmp/triggers' LANGUAGE c"
+	fi
+	sql -d "$1" -c "CREATE TRIGGER added AFTER INSERT OR UPDATE ON $2 FOR EACH ROW EXECUTE FUNCTION $function(${4:-})"
+}
+
 # ---------------------------------------------------------------- clients
 
 # Person :n, one of those who are asked for: "people" of them, each "step"th.
@@ -207,6 +223,7 @@ step=1
 person="md5('user ' || :n)::uuid"
 cores=$(nproc)
 choose='\set n :step * random(1, :people)'
+client_prefix=()	# what pgbench is run by (part_pinned.sh)
 
 # bench_client CLIENTS SECONDS SCRIPT DATABASE [OPTIONS]: pgbench, prepared
 # statements over the server's socket, as an ordinary role.
@@ -214,7 +231,7 @@ bench_client() {
 	local clients=$1 time=$2 script=$3 database=$4
 	shift 4
 	printf '%s\n%s\n' "$choose" "$script" >"$tmp/query.sql"
-	pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
+	"${client_prefix[@]}" pgbench -n -M prepared -U app -D people="$people" -D step="$step" -c "$clients" \
 		-j "$((clients < cores ? clients : cores))" -T "$time" -f "$tmp/query.sql" "$@" "$database" >"$tmp/pgbench.log" 2>&1 ||
 		die "pgbench failed on $script: $(tail -n 3 "$tmp/pgbench.log")"
 }
@@ -249,6 +266,9 @@ last_latency() {
 	awk '/^statement latencies/ { on = 1 } on && $1 ~ /^[0-9.]+$/ { ms = $1 }
 		END { printf "%.1f\n", ms * 1000 }' "$tmp/pgbench.log"
 }
+
+# The mean latency of the transactions of the last pgbench, in us.
+pgbench_mean() { awk '/^latency average/ { print $4 * 1000 }' "$tmp/pgbench.log"; }
 
 # Sections so far from the local tier, Redis, by building, by bypassing.
 sources() {
@@ -311,7 +331,9 @@ declare -A name_of=(
 	[redis_tcp]='Redis (TCP)' [redis_unix]='Redis (Unix socket)' [local]='local'
 	[turn]='chat turn' [turn_plpgsql]='PL/pgSQL function (chat turn)' [turn_off]='off (chat turn)'
 	[mget]='raw MGET (without PostgreSQL)'
-	[mget_paced]='raw MGET (as often as the hits)')
+	[mget_paced]='raw MGET (as often as the hits)' [mget_paced_tcp]='raw MGET over TCP (as often as the hits)'
+	[mget_missed]='raw MGET (as often as the misses)'
+	[miss_plpgsql]='PL/pgSQL function (after a change)')
 
 five_queries="
 SELECT name, tier, total_reflections, total_clarify_sessions FROM users WHERE id = $person;
@@ -336,6 +358,8 @@ contend() {
 		finished) script="SELECT context FROM finished WHERE user_id = $person;" ;;
 		memcached_*) script="SELECT memcache_get('context_' || :n);" options=(-U "${contender/cached/}") ;;
 		off | redis_* | local) script="SELECT clarify_context($person);" source=${contender%_*} ;;
+		miss_plpgsql) script="SELECT clarify_cache.invalidate($person);
+SELECT by_hand($person);" how=last_latency ;;
 		miss*) script="SELECT clarify_cache.invalidate($person);
 SELECT clarify_context($person);" source=build how=last_latency ;;
 		turn) script="$add_message
