@@ -77,8 +77,10 @@ static void
 Prefetch(const void *memory, Size size)
 {
 #if defined(__GNUC__)
-	for (Size offset = 0; offset < size; offset += CACHE_LINE_BYTES)
-		__builtin_prefetch((const char *) memory + offset);
+	const char *line = (const char *) TYPEALIGN_DOWN(CACHE_LINE_BYTES, memory);
+
+	for (; line < (const char *) memory + size; line += CACHE_LINE_BYTES)
+		__builtin_prefetch(line);
 #endif
 }
 
@@ -216,7 +218,7 @@ ReadItem(const LocalStore *store, BlockNo first, TierItem *item, TimestampTz now
 
 /*
  * Entries lie far apart in memory that the processor has rarely seen of late, so
- * ask for all of them before looking at one.
+ * ask for the first block of each before looking at one.
  */
 static void
 ReadSideBySide(const LocalStore *store, uint64 user_hash, TierItem **items, int nitems,

@@ -205,13 +205,13 @@ build_triggers() {
 	run gcc -O2 -shared -fPIC "-I$("$PG_CONFIG" --includedir-server)" -o "$tmp/triggers.so" test/bench/triggers.c
 }
 
-# add_trigger DATABASE TABLE FUNCTION [ARGUMENT]: "C 'name'" is one of triggers.c.
+# add_trigger DATABASE TABLE FUNCTION [ARGUMENT]: one of noted.sql, or of triggers.c.
 add_trigger() {
 	local function=$3
-	if [[ $function = C\ * ]]; then
-		function=${function//[C \']/}
-		sql -d "$1" -c "CREATE OR REPLACE FUNCTION $function() RETURNS trigger AS '$tmp/triggers' LANGUAGE c"
-	fi
+	case $function in
+		empty_trigger | note_trigger)
+			sql -d "$1" -c "CREATE OR REPLACE FUNCTION $function() RETURNS trigger AS '$tmp/triggers' LANGUAGE c" ;;
+	esac
 	sql -d "$1" -c "CREATE TRIGGER added AFTER INSERT OR UPDATE ON $2 FOR EACH ROW EXECUTE FUNCTION $function(${4:-})"
 }
 
@@ -267,8 +267,9 @@ last_latency() {
 		END { printf "%.1f\n", ms * 1000 }' "$tmp/pgbench.log"
 }
 
-# The mean latency of the transactions of the last pgbench, in us.
-pgbench_mean() { awk '/^latency average/ { print $4 * 1000 }' "$tmp/pgbench.log"; }
+# pgbench_mean [N]: the mean latency of the transactions of the last pgbench, in us;
+# a N-th of it.
+pgbench_mean() { awk -v n="${1:-1}" '/^latency average/ { print $4 * 1000 / n }' "$tmp/pgbench.log"; }
 
 # Sections so far from the local tier, Redis, by building, by bypassing.
 sources() {
@@ -332,8 +333,11 @@ declare -A name_of=(
 	[turn]='chat turn' [turn_plpgsql]='PL/pgSQL function (chat turn)' [turn_off]='off (chat turn)'
 	[mget]='raw MGET (without PostgreSQL)'
 	[mget_paced]='raw MGET (as often as the hits)' [mget_paced_tcp]='raw MGET over TCP (as often as the hits)'
-	[mget_missed]='raw MGET (as often as the misses)'
-	[miss_plpgsql]='PL/pgSQL function (after a change)')
+	[mget_missed]='raw MGET (as often as a miss wakes Redis)'
+	[miss_plpgsql]='PL/pgSQL function (after a change)'
+	[miss_plpgsql_local]='PL/pgSQL function (after a change without Redis)'
+	[memcached_here]='pgmemcache (Unix socket on the processor of the server)'
+	[redis_here]='Redis (Unix socket on the processor of the server)')
 
 five_queries="
 SELECT name, tier, total_reflections, total_clarify_sessions FROM users WHERE id = $person;
@@ -342,6 +346,8 @@ SELECT id, user_id, pattern_type, content, strength FROM clarify_patterns WHERE 
 SELECT id, title, created_at, message_count FROM clarify_sessions WHERE user_id = $person AND status = 'active' ORDER BY last_message_at DESC, id LIMIT 3;
 SELECT id, tone, created_at FROM reflections WHERE user_id = $person ORDER BY created_at DESC, id LIMIT 3;"
 add_message="INSERT INTO clarify_messages (session_id, role, content) SELECT id, 'user', 'A message.' FROM clarify_sessions WHERE user_id = $person LIMIT 1;"
+
+declare -A memcached_role=([memcached_tcp]=mem_tcp [memcached_unix]=mem_unix [memcached_here]=mem_unix)
 
 # contend PART SCALE CLIENTS DATABASE CONTENDER: measure one.
 contend() {
@@ -356,9 +362,9 @@ contend() {
 		sql) script="SELECT by_sql($person);" ;;
 		plpgsql) script="SELECT by_hand($person);" ;;
 		finished) script="SELECT context FROM finished WHERE user_id = $person;" ;;
-		memcached_*) script="SELECT memcache_get('context_' || :n);" options=(-U "${contender/cached/}") ;;
+		memcached_*) script="SELECT memcache_get('context_' || :n);" options=(-U "${memcached_role[$contender]}") ;;
 		off | redis_* | local) script="SELECT clarify_context($person);" source=${contender%_*} ;;
-		miss_plpgsql) script="SELECT clarify_cache.invalidate($person);
+		miss_plpgsql*) script="SELECT clarify_cache.invalidate($person);
 SELECT by_hand($person);" how=last_latency ;;
 		miss*) script="SELECT clarify_cache.invalidate($person);
 SELECT clarify_context($person);" source=build how=last_latency ;;

@@ -64,6 +64,7 @@ is(sql($wrong), '0', 'forty sections: built');
 is(sql($in_tier), '40|0|0|20', 'forty sections: none was there');
 is(sql($wrong), '0', 'forty sections: found, each under its name');
 is(sql($in_tier), '40|20|20|20', 'forty sections: all of them in the tier');
+is(sql('SELECT local_entries, local_evictions FROM clarify_cache.status'), '3402|0', 'forty sections: none twice');
 
 $node->stop;
 done_testing();
