@@ -315,6 +315,55 @@ write_keys() {
 		FROM generate_series(1, 100) n, clarify_cache.sections GROUP BY n" >"$tmp/keys"
 }
 
+# ---------------------------------------------------------------- places
+
+# A client that sleeps until the server answers, on another processor, waits for
+# that processor to wake up, and so does the server; on a virtual machine this
+# takes longer than what is compared, and where the kernel puts a process makes a
+# difference of as much.  So some is measured with the server and its client on one
+# processor, Redis and memcached on another.
+pinned_processors=()
+can_pin() {
+	# shellcheck disable=SC2207	# words
+	pinned_processors=($(allowed_processors | head -n 2))
+	[ "${#pinned_processors[@]}" = 2 ] && command -v taskset >/dev/null && [ -e "/proc/$$/task/$$/children" ]
+}
+
+# Processors that we may use, a line each.
+allowed_processors() {
+	sed -n 's/^Cpus_allowed_list:\s*//p' /proc/$$/status | tr , '\n' |
+		awk -F - '{ for (i = $1; i <= $NF; i++) print i }'
+}
+
+# on_processor LIST PID...: these processes, all of their threads.
+on_processor() {
+	local where=$1 pid
+	shift
+	for pid in "$@"; do
+		taskset -a -c -p "$where" "$pid" >/dev/null
+	done
+}
+
+cache_servers() { cat "$tmp"/main.redis.pid "$tmp"/memcached_*.daemon.pid 2>/dev/null; }
+
+# After each start of the server; backends are where it is.
+pin_processes() {
+	local server
+	server=$(head -n 1 "$tmp/pg/postmaster.pid")
+	on_processor "${pinned_processors[0]}" "$server"
+	# shellcheck disable=SC2046	# words
+	on_processor "${pinned_processors[0]}" $(cat "/proc/$server/task/$server/children")
+	# shellcheck disable=SC2046
+	on_processor "${pinned_processors[1]}" $(cache_servers)
+	client_prefix=(taskset -c "${pinned_processors[0]}")
+}
+
+unpin_processes() {
+	# shellcheck disable=SC2046
+	on_processor "$(allowed_processors | paste -s -d ,)" $(cache_servers)
+	client_prefix=()
+}
+
 # ---------------------------------------------------------------- contenders
 
 # Their names in the tables.

@@ -1,13 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
-# One client, with every process kept in its place: the server and its client on
-# one processor, Redis and memcached on another.
-#
-# A client that sleeps until the server answers, on another processor, waits for
-# that processor to wake up, and so does the server; on a virtual machine this
-# takes longer than what is compared, and where the kernel puts a process makes a
-# difference of as much.  So a few microseconds can be told apart here.
+# One client, with every process kept in its place (pin_processes of common.sh), so
+# that a few microseconds can be told apart.
 #
 # Who asks a server on another processor still waits for that one to wake up, and
 # pgmemcache, which sleeps meanwhile, to be woken itself; the extension polls.  So
@@ -15,10 +10,7 @@
 
 measure_pinned() {
 	local database
-	# shellcheck disable=SC2207	# words
-	pinned_processors=($(allowed_processors | head -n 2))
-	if [ "${#pinned_processors[@]}" -lt 2 ] || ! command -v taskset >/dev/null ||
-		[ ! -e "/proc/$$/task/$$/children" ]; then
+	if ! can_pin; then
 		absent pinned 'all of it' 'it takes Linux, with two processors, and taskset'
 		return
 	fi
@@ -50,45 +42,6 @@ measure_pinned() {
 	pinned_goals
 	for database in pinned pinned_with pinned_plain pinned_trigger pinned_noted; do sql -c "DROP DATABASE $database"; done
 }
-
-# ---------------------------------------------------------------- places
-
-# Processors that we may use, a line each.
-allowed_processors() {
-	sed -n 's/^Cpus_allowed_list:\s*//p' /proc/self/status | tr , '\n' |
-		awk -F - '{ for (i = $1; i <= $NF; i++) print i }'
-}
-
-# on_processor LIST PID...: these processes, all of their threads.
-on_processor() {
-	local where=$1 pid
-	shift
-	for pid in "$@"; do
-		taskset -a -c -p "$where" "$pid" >/dev/null
-	done
-}
-
-cache_servers() { cat "$tmp"/main.redis.pid "$tmp"/memcached_*.daemon.pid 2>/dev/null; }
-
-# After each start of the server; backends are where it is.
-pin_processes() {
-	local server
-	server=$(head -n 1 "$tmp/pg/postmaster.pid")
-	on_processor "${pinned_processors[0]}" "$server"
-	# shellcheck disable=SC2046	# words
-	on_processor "${pinned_processors[0]}" $(cat "/proc/$server/task/$server/children")
-	# shellcheck disable=SC2046
-	on_processor "${pinned_processors[1]}" $(cache_servers)
-	client_prefix=(taskset -c "${pinned_processors[0]}")
-}
-
-unpin_processes() {
-	# shellcheck disable=SC2046
-	on_processor "$(allowed_processors | paste -s -d ,)" $(cache_servers)
-	client_prefix=()
-}
-
-# ---------------------------------------------------------------- rounds
 
 pinned_local() {
 	local round=$1 ids=(bare bytes five pipeline view plpgsql finished off local miss_local miss_plpgsql_local)

@@ -3,7 +3,8 @@
 #
 # Does it matter how many people there are?  With a million of them the table of
 # versions has five million rows.  Each has a few rows in each table.  Asked for
-# are 1,000 of them, who lie far apart, and again 10,000.
+# are 1,000 of them, who lie far apart, and again 10,000; processes are kept in
+# their places, where they can be.
 
 measure_users() {
 	local count started
@@ -16,6 +17,7 @@ measure_users() {
 			SELECT count(*), pg_size_pretty(pg_database_size(current_database())) || ' in all' FROM clarify_cache.version")"
 	done
 	interleave "$rounds" users_local users_redis
+	! can_pin || unpin_processes
 	users_goals
 	for count in ${users//,/ }; do
 		sql -c "DROP DATABASE users_$count"
@@ -53,6 +55,7 @@ active() {
 
 users_local() {
 	start_users_server ''
+	! can_pin || pin_processes
 	among users_local_of "$1"
 }
 users_local_of() {
@@ -66,6 +69,7 @@ users_local_of() {
 
 users_redis() {
 	start_users_server "$(redis_only)"
+	! can_pin || pin_processes
 	among users_redis_of "$1"
 }
 users_redis_of() {
