@@ -9,10 +9,9 @@
 # is the least that any AFTER ROW trigger costs; with one that notes the change in
 # a row of the user's, in C, which is about the least that a version of the data
 # can cost; and the same in PL/pgSQL, as one would write it by hand.  They are
-# measured in turn, and vacuumed before each turn; with Redis, the entries of all
-# are there at the start of a turn, so mostly the first of a user's writes removes
-# any.  An UPDATE changes a column that a
-# section reads, or one that none reads.
+# measured in turn, and vacuumed before each turn.  An UPDATE changes a column that
+# a section reads, or one that none reads.  With Redis, a writer tells it what to
+# remove, of which nothing is there, as nobody has read since the last write.
 
 writers_update="UPDATE users SET total_reflections = total_reflections + 1 WHERE id = $person;"
 writers_unread="UPDATE users SET last_sign_in_at = now() WHERE id = $person;"
@@ -65,7 +64,6 @@ take_turn() {
 		'with Redis') database=writers url=$(redis_url) ;;
 	esac
 	set_redis_url "$url"
-	[ -z "$url" ] || warm writers
 	# So that all rounds begin alike.
 	[ "$database" != writers ] || sql -d writers -c 'SELECT clarify_cache.compact()' >/dev/null
 	sql -d "$database" -c VACUUM
