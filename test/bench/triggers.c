@@ -1,7 +1,7 @@
 /*
  * What the extension's triggers are measured against: the least that a trigger
- * of a row can cost, and the least that it can cost to note in a table whose row
- * was changed.
+ * of a row can cost, and about the least that it can cost to note in a table
+ * whose row was changed.
  */
 #include "postgres.h"
 
