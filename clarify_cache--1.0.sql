@@ -11,17 +11,18 @@ COMMENT ON SCHEMA clarify_cache IS 'clarify_cache: administration, counters and 
 -- Tables
 --
 
--- Tokens, of a user of a table (kind u), or of a table as a whole: coverage
--- (c), hole (h), bump (b).  Only the library writes them.
+-- Tokens, one for each of the tables, of a user (kind u), or of tables as a whole:
+-- coverage (c), hole (h), bump (b).  Only the library writes them.
 -- The fill factor leaves room for HOT updates, and truncation by vacuum would
 -- take a lock that writers wait for.
 CREATE TABLE clarify_cache.version (
 	key_hash bigint NOT NULL,
-	table_id oid NOT NULL,
 	kind "char" NOT NULL,
-	token bigint NOT NULL
+	tables oid[] NOT NULL,
+	tokens bigint[] NOT NULL
 ) USING heap WITH (fillfactor = 50, vacuum_truncate = off);
-CREATE INDEX version_key ON clarify_cache.version (key_hash, table_id, kind);
+CREATE INDEX version_key ON clarify_cache.version (key_hash, kind);
+ALTER TABLE clarify_cache.version ALTER tables SET STORAGE PLAIN, ALTER tokens SET STORAGE PLAIN;
 ALTER TABLE clarify_cache.version REPLICA IDENTITY FULL;
 COMMENT ON TABLE clarify_cache.version IS 'the tokens whose XOR is the version of the data that a section reads';
 

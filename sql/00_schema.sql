@@ -141,7 +141,7 @@ CREATE FUNCTION installed() RETURNS text LANGUAGE sql AS $$
 			AND p.pronamespace = 'clarify_cache'::regnamespace),
 		count(*) FILTER (WHERE kind = 'c'), count(*) FILTER (WHERE kind = 'h'))
 	FROM clarify_cache.version
-	WHERE table_id NOT IN (SELECT oid FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace)
+	WHERE tables[1] NOT IN (SELECT oid FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace)
 $$;
 
 -- Drop all sections, detach all tables.

@@ -8,7 +8,7 @@ SELECT clarify_cache.add_section('folded', 'SELECT id, body FROM folded WHERE us
 INSERT INTO folded SELECT n, '11111111-1111-1111-1111-111111111111', 'before' FROM generate_series(1, 5) n;
 
 CREATE FUNCTION version_rows() RETURNS bigint LANGUAGE sql AS $$
-	SELECT count(*) FROM clarify_cache.version WHERE table_id = 'folded'::regclass AND kind = 'u'
+	SELECT count(*) FROM clarify_cache.version WHERE 'folded'::regclass = ANY (tables) AND kind = 'u'
 $$;
 
 -- One row each, above READ COMMITTED.

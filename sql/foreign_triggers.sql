@@ -11,7 +11,7 @@ CREATE FUNCTION version_rows(OUT of_these bigint, OUT of_dreams bigint) LANGUAGE
 	SELECT count(*) FILTER (WHERE table_id NOT IN (SELECT table_id FROM clarify_cache.attached_table)
 							AND table_id <> 'clarify_cache.section'::regclass),
 		count(*) FILTER (WHERE table_id = 'dreams'::regclass AND kind = 'u')
-	FROM clarify_cache.version
+	FROM clarify_cache.version, unnest(tables) table_id
 $$;
 SELECT look(u(15));
 SELECT of_dreams AS before FROM version_rows() \gset

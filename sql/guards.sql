@@ -8,8 +8,8 @@
 SELECT clarify_cache.setup();
 SELECT look(u(6)), look(u(6));
 
-SELECT attempt('INSERT INTO clarify_cache.version VALUES (1, 1, ''u'', 1)');
-SELECT attempt('UPDATE clarify_cache.version SET token = token');
+SELECT attempt('INSERT INTO clarify_cache.version VALUES (1, ''u'', ''{1}'', ''{1}'')');
+SELECT attempt('UPDATE clarify_cache.version SET tokens = tokens');
 SELECT attempt('DELETE FROM clarify_cache.version');
 SELECT attempt('TRUNCATE clarify_cache.version');
 SELECT attempt('INSERT INTO clarify_cache.instance VALUES (''x'', ''x'')');
@@ -18,11 +18,11 @@ SELECT attempt('DELETE FROM clarify_cache.instance');
 SELECT attempt('TRUNCATE clarify_cache.instance');
 SELECT attempt('MERGE INTO clarify_cache.version USING (SELECT 1) x ON true WHEN MATCHED THEN DELETE');
 COPY clarify_cache.version FROM STDIN;
-1	1	u	1
+1	u	{1}	{1}
 \.
 SET session_replication_role = replica;
-SELECT attempt('INSERT INTO clarify_cache.version VALUES (1, 1, ''u'', 1)');
-SELECT attempt('UPDATE clarify_cache.version SET token = token');
+SELECT attempt('INSERT INTO clarify_cache.version VALUES (1, ''u'', ''{1}'', ''{1}'')');
+SELECT attempt('UPDATE clarify_cache.version SET tokens = tokens');
 SELECT attempt('DELETE FROM clarify_cache.version');
 SELECT attempt('TRUNCATE clarify_cache.version');
 SELECT attempt('UPDATE clarify_cache.instance SET id = ''other''');

@@ -21,7 +21,7 @@ CREATE FUNCTION plain_all(person uuid) RETURNS text LANGUAGE sql STABLE AS $$
 $$;
 CREATE FUNCTION holes() RETURNS text LANGUAGE sql AS $$
 	SELECT coalesce(string_agg(format('%s: %s', t, n), ', ' ORDER BY t), 'none')
-	FROM (SELECT table_id::regclass::text AS t, count(*) AS n FROM clarify_cache.version WHERE kind = 'h' GROUP BY 1) h
+	FROM (SELECT tables[1]::regclass::text AS t, count(*) AS n FROM clarify_cache.version WHERE kind = 'h' GROUP BY 1) h
 $$;
 INSERT INTO flat VALUES (1, u(17), 'one');
 INSERT INTO parts VALUES (1, u(17), 'one');

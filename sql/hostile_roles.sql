@@ -50,7 +50,7 @@ SELECT attempt($$MERGE INTO clarify_cache.section USING (VALUES (1)) v ON false 
 	THEN INSERT VALUES ('loot', 9, 'SELECT lair.rob() AS loot', '5 min', false, NULL, '{}')$$);
 SELECT attempt($$INSERT INTO clarify_cache.section SELECT * FROM clarify_cache.section ON CONFLICT (name) DO UPDATE SET query = ''$$);
 SELECT attempt($$INSERT INTO clarify_cache.attached_table VALUES ('pg_class', 'oid', '{}')$$);
-SELECT attempt($$INSERT INTO clarify_cache.version VALUES (0, 0, 'b', 1)$$);
+SELECT attempt($$INSERT INTO clarify_cache.version VALUES (0, 'b', '{0}', '{1}')$$);
 SELECT attempt($$INSERT INTO clarify_cache.instance VALUES ('x', 'x')$$);
 COPY clarify_cache.section (name, ordinal, query, ttl, single_row, tables) FROM STDIN;
 loot	9	SELECT lair.rob() AS loot	5 min	f	{}

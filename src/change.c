@@ -215,7 +215,7 @@ WriteAtOnce(char kind, Oid table_id, int64 key_hash)
 	if (ExtTablesGet() == NULL || !TokensAreRead(table_id))
 		return;
 	writer = VersionBeginWrite();
-	VersionAddToken(writer, kind, table_id, key_hash);
+	VersionAddTokens(writer, kind, key_hash, &table_id, 1);
 	VersionEndWrite(writer);
 	CommandCounterIncrement();
 }
@@ -318,11 +318,59 @@ ForgetUnattached(void)
 	}
 }
 
+/* A user's tables stand together, and users in the order of the index. */
+static int
+CompareChanges(const void *a, const void *b)
+{
+	const UserChange *x = a;
+	const UserChange *y = b;
+
+	if (x->user.hash != y->user.hash)
+		return x->user.hash < y->user.hash ? -1 : 1;
+	return x->table_id < y->table_id ? -1 : x->table_id > y->table_id;
+}
+
+/* Tokens for tables of which every user is concerned. */
+static void
+WriteBumps(VersionWriter *writer, Oid *tables)
+{
+	int			ntables = 0;
+
+	for (int i = 0; i < ntable_changes; i++)
+	{
+		if (table_changes[i].whole)
+			tables[ntables++] = table_changes[i].table_id;
+	}
+	VersionAddTokens(writer, VERSION_BUMP, USER_KEY_HASH_TABLE, tables, ntables);
+}
+
+static void
+WriteUserTokens(VersionWriter *writer, Oid *tables)
+{
+	int			ntables = 0;
+
+	if (nchanged > 1)
+		qsort(changed, nchanged, sizeof(UserChange), CompareChanges);
+	for (int i = 0; i < nchanged; i++)
+	{
+		TableChange *table = FindTable(changed[i].table_id);
+
+		/* A whole-table bump makes the users' own tokens needless. */
+		if (!table->whole && table->nusers > 0)
+			tables[ntables++] = table->table_id;
+		if (i + 1 < nchanged && changed[i + 1].user.hash == changed[i].user.hash)
+			continue;
+		VersionAddTokens(writer, VERSION_USER, changed[i].user.hash, tables, ntables);
+		ntables = 0;
+	}
+}
+
 /* Write the tokens of everything noted. */
 static void
 WriteTokens(void)
 {
 	VersionWriter *writer;
+	Oid		   *tables;
 
 	if (!AnyTokens())
 		return;
@@ -337,22 +385,10 @@ WriteTokens(void)
 	ForgetUnattached();
 	if (!AnyTokens())
 		return;
+	tables = palloc(ntable_changes * sizeof(Oid));
 	writer = VersionBeginWrite();
-	for (int i = 0; i < ntable_changes; i++)
-	{
-		if (table_changes[i].whole)
-			VersionAddToken(writer, VERSION_BUMP, table_changes[i].table_id,
-							USER_KEY_HASH_TABLE);
-	}
-	for (int i = 0; i < nchanged; i++)
-	{
-		TableChange *table = FindTable(changed[i].table_id);
-
-		/* A whole-table bump makes the users' own tokens needless. */
-		if (!table->whole && table->nusers > 0)
-			VersionAddToken(writer, VERSION_USER, changed[i].table_id,
-							changed[i].user.hash);
-	}
+	WriteBumps(writer, tables);
+	WriteUserTokens(writer, tables);
 	VersionEndWrite(writer);
 }
 

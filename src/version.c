@@ -44,10 +44,9 @@ IndexIsUsable(Relation index)
 	Form_pg_index form = index->rd_index;
 
 	/* Somebody may have added one of their own. */
-	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indnkeyatts != 3 ||
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indnkeyatts != 2 ||
 		form->indkey.values[0] != ANUM_KEY_HASH ||
-		form->indkey.values[1] != ANUM_TABLE_ID ||
-		form->indkey.values[2] != ANUM_KIND ||
+		form->indkey.values[1] != ANUM_KIND ||
 		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
 		return false;
 	return !form->indcheckxmin ||
@@ -137,16 +136,24 @@ VersionRowsAppend(VersionRows *rows, const VersionRow *row)
 	rows->rows[rows->nrows++] = *row;
 }
 
-static VersionRow
-RowFromSlot(TupleTableSlot *slot)
+/* False if it is no row of ours. */
+static bool
+AppendSlot(VersionRows *rows, TupleTableSlot *slot)
 {
+	VersionTokens tokens;
 	VersionRow	row;
 
 	slot_getallattrs(slot);
-	row.table_id = DatumGetObjectId(slot->tts_values[ANUM_TABLE_ID - 1]);
+	if (!VersionTokensRead(slot->tts_values, slot->tts_isnull, &tokens))
+		return false;
 	row.kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
-	row.token = (uint64) DatumGetInt64(slot->tts_values[ANUM_TOKEN - 1]);
-	return row;
+	for (int i = 0; i < tokens.n; i++)
+	{
+		row.table_id = tokens.tables[i];
+		row.token = tokens.tokens[i];
+		VersionRowsAppend(rows, &row);
+	}
+	return true;
 }
 
 /* Read them from the table. */
@@ -166,14 +173,11 @@ Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *row
 	index_rescan(reader->scan, &key, 1, NULL, 0);
 	while (index_getnext_tid(reader->scan, ForwardScanDirection) != NULL)
 	{
-		VersionRow	row;
-
 		if (++probed > MAX_PROBED_TUPLES)
 			return false;
-		if (!index_fetch_heap(reader->scan, reader->slot))
-			continue;
-		row = RowFromSlot(reader->slot);
-		VersionRowsAppend(rows, &row);
+		if (index_fetch_heap(reader->scan, reader->slot) &&
+			!AppendSlot(rows, reader->slot))
+			return false;
 	}
 	return true;
 }

@@ -16,20 +16,9 @@
 
 #include "nodes/pg_list.h"
 #include "user_key.h"
+#include "version_row.h"
 
-/* Attributes of clarify_cache.version; the first three are its index's. */
-#define ANUM_KEY_HASH	1
-#define ANUM_TABLE_ID	2
-#define ANUM_KIND		3
-#define ANUM_TOKEN		4
-#define VERSION_NATTS	4
-
-/* What a row is about.  All but the last have key_hash USER_KEY_HASH_TABLE. */
-#define VERSION_COVERAGE	'c' /* the table is watched, from here on */
-#define VERSION_HOLE		'h' /* a change may have passed unseen */
-#define VERSION_BUMP		'b' /* something changed for every user */
-#define VERSION_USER		'u' /* something of one user changed */
-
+/* What a row says of one table. */
 typedef struct VersionRow
 {
 	Oid			table_id;
@@ -71,16 +60,16 @@ extern bool VersionOpen(VersionReader *reader);
 extern void VersionClose(VersionReader *reader);
 
 /*
- * Append the rows with this key_hash that the snapshot sees to *rows, in the
- * current memory context.  False if more row versions were met than is
- * reasonable; *rows is then useless.  All probes of a reader have the same
- * snapshot.  Not under SERIALIZABLE, where it would take predicate locks on pages
+ * Append what the rows with this key_hash that the snapshot sees say of each
+ * table to *rows, in the current memory context.  False if more row versions were
+ * met than is reasonable, or one that is not the library's; *rows is then useless.
+ * All probes of a reader have the same snapshot.  Not under SERIALIZABLE, where it would take predicate locks on pages
  * that users share, but with SnapshotSelf, which takes none.
  */
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
 
-/* Append a row, in the context of *rows or the current one. */
+/* Append one, in the context of *rows or the current one. */
 extern void VersionRowsAppend(VersionRows *rows, const VersionRow *row);
 
 /*
@@ -112,15 +101,18 @@ typedef struct VersionWriter VersionWriter;
 extern VersionWriter *VersionBeginWrite(void);
 extern void VersionEndWrite(VersionWriter *writer);
 
-/* Add a fresh token to (kind, table, hash).  Never waits for a writer. */
-extern void VersionAddToken(VersionWriter *writer, char kind, Oid table_id,
-							int64 key_hash);
+/*
+ * Add a fresh token to each of these tables, for (kind, hash).  Never waits for a
+ * writer.
+ */
+extern void VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash,
+							 const Oid *tables, int ntables);
 
 /* Insert a row of its own, for coverage and holes. */
 extern void VersionInsert(VersionWriter *writer, char kind, Oid table_id);
 
 /*
- * Delete the rows of a table: coverage and holes, or everything.  The caller
+ * Delete what there is of a table: coverage and holes, or everything.  The caller
  * holds a lock on the table that keeps writers and DDL out.
  */
 extern void VersionDelete(VersionWriter *writer, Oid table_id, bool everything);

@@ -8,8 +8,9 @@
  *
  *	- Inserting a row is always right; it conflicts with nobody.
  *	- To keep rows few, under READ COMMITTED a visible row is replaced by its
- *	  value XOR the fresh token, if it is the latest version of the row and
- *	  nobody else is at it.  So no token is lost.  Whoever committed the old
+ *	  values XOR the fresh tokens, if it is the latest version of the row and
+ *	  nobody else is at it.  So no token is lost, and those of tables that the
+ *	  transaction has not changed stay what they are.  Whoever committed the old
  *	  value left the ProcArray before it counted as the latest, so every
  *	  snapshot that sees ours sees theirs, in replay likewise.  In any other
  *	  case a row is inserted.
@@ -28,9 +29,13 @@
  * The table is written below SQL: neither privileges nor read-only mode (set
  * after a write) apply, and no trigger fires.
  *
+ * A row has a user's tokens of all tables, so writers of different tables meet at
+ * it, too, and who comes second inserts a row, as for the same table.
+ *
  * Folding rows of a key replaces some of them, each untouched, by one with the
- * XOR of their values, in one commit: whatever a snapshot sees of that, the XOR
- * is the same.
+ * XOR of their values, table by table, in one commit: whatever a snapshot sees of
+ * that, the XOR is the same.  To take a table's token out of a row likewise
+ * replaces it by one with the others.
  *
  *-------------------------------------------------------------------------
  */
@@ -156,23 +161,6 @@ VersionEndWrite(VersionWriter *writer)
 	pfree(writer);
 }
 
-/* Put a row into writer->new_slot. */
-static void
-StoreRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash,
-		 uint64 token)
-{
-	Datum		values[VERSION_NATTS];
-	bool		nulls[VERSION_NATTS] = {false};
-
-	values[ANUM_KEY_HASH - 1] = Int64GetDatum(key_hash);
-	values[ANUM_TABLE_ID - 1] = ObjectIdGetDatum(table_id);
-	values[ANUM_KIND - 1] = CharGetDatum(kind);
-	values[ANUM_TOKEN - 1] = Int64GetDatum((int64) token);
-	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(writer->heap),
-											values, nulls),
-							writer->new_slot, true);
-}
-
 /* An index that somebody has added may have a predicate or expressions. */
 static void
 InsertForeignIndexEntry(VersionWriter *writer, Relation index, IndexInfo *info)
@@ -227,19 +215,26 @@ InsertIndexEntries(VersionWriter *writer, CompatIndexes wanted)
 }
 
 static void
-InsertRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash, uint64 token)
+InsertRow(VersionWriter *writer, char kind, int64 key_hash, const VersionTokens *tokens)
 {
-	StoreRow(writer, kind, table_id, key_hash, token);
+	VersionRowStore(writer->new_slot, kind, key_hash, tokens);
 	table_tuple_insert(writer->heap, writer->new_slot,
 					   GetCurrentCommandId(true), 0, NULL);
 	InsertIndexEntries(writer, COMPAT_ALL_INDEXES);
 }
 
+/* What rows of one key have in common. */
+typedef struct RowKey
+{
+	int64		key_hash;
+	char		kind;
+} RowKey;
+
 /* A row as a writer found it. */
 typedef struct FoundRow
 {
 	ItemPointerData tid;
-	uint64		token;
+	VersionTokens tokens;
 } FoundRow;
 
 /* Is this tuple the latest version, touched by nobody?  Its page is locked. */
@@ -274,15 +269,17 @@ FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found, bool *all_dead
 	is_free = heap_hot_search_buffer(&found->tid, writer->heap, buffer, writer->snapshot,
 									 &tuple, all_dead, true) &&
 		TupleIsUntouched(&tuple, buffer);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	if (is_free)
 	{
-		bool		isnull;
+		Datum		values[VERSION_NATTS];
+		bool		nulls[VERSION_NATTS];
 
-		found->token = (uint64) DatumGetInt64(heap_getattr(&tuple, ANUM_TOKEN,
-														   RelationGetDescr(writer->heap),
-														   &isnull));
+		/* The pin keeps it where it is. */
+		heap_deform_tuple(&tuple, RelationGetDescr(writer->heap), values, nulls);
+		is_free = VersionTokensRead(values, nulls, &found->tokens);
 	}
-	UnlockReleaseBuffer(buffer);
+	ReleaseBuffer(buffer);
 	return is_free;
 }
 
@@ -312,22 +309,43 @@ IsUntouched(VersionWriter *writer, ItemPointer tid)
 	return untouched;
 }
 
+/* XOR a fresh token in for each table.  False if there is no room for them all. */
+static bool
+AddFreshTokens(VersionTokens *tokens, const Oid *tables, int ntables)
+{
+	for (int i = 0; i < ntables; i++)
+	{
+		if (!VersionTokensAdd(tokens, tables[i], FreshToken()))
+			return false;
+	}
+	return true;
+}
+
+/* Who writes what: the tables of one key that get a fresh token. */
+typedef struct NewTokens
+{
+	char		kind;
+	int64		key_hash;
+	const Oid  *tables;
+	int			ntables;		/* no more than fit in a row */
+} NewTokens;
+
 /*
- * Try to XOR a fresh token into a row, without waiting.  False if that row is
- * not to be had.
+ * Try to XOR fresh tokens into a row, without waiting.  False if that row is
+ * not to be had, or full.
  */
 static bool
-TryUpdateRow(VersionWriter *writer, FoundRow *found, char kind, Oid table_id,
-			 int64 key_hash)
+TryUpdateRow(VersionWriter *writer, FoundRow *found, const NewTokens *new)
 {
 	bool		updated = false;
 	CompatIndexes indexes;
 
-	if (!compat_lock_tuple(writer->heap, &found->tid, ExclusiveLock))
+	if (!AddFreshTokens(&found->tokens, new->tables, new->ntables) ||
+		!compat_lock_tuple(writer->heap, &found->tid, ExclusiveLock))
 		return false;
 	if (IsUntouched(writer, &found->tid))
 	{
-		StoreRow(writer, kind, table_id, key_hash, found->token ^ FreshToken());
+		VersionRowStore(writer->new_slot, new->kind, new->key_hash, &found->tokens);
 		updated = compat_tuple_update(writer->heap, &found->tid, writer->new_slot,
 									  writer->snapshot, &indexes);
 		if (updated)
@@ -339,34 +357,32 @@ TryUpdateRow(VersionWriter *writer, FoundRow *found, char kind, Oid table_id,
 
 /* Keys of clarify_cache.version's index, whose columns are the table's first. */
 static void
-InitScanKeys(ScanKey keys, int64 key_hash, Oid table_id, char kind)
+InitScanKeys(ScanKey keys, int64 key_hash, char kind)
 {
 	ScanKeyInit(&keys[0], ANUM_KEY_HASH, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(key_hash));
-	ScanKeyInit(&keys[1], ANUM_TABLE_ID, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table_id));
-	ScanKeyInit(&keys[2], ANUM_KIND, BTEqualStrategyNumber, F_CHAREQ,
+	ScanKeyInit(&keys[1], ANUM_KIND, BTEqualStrategyNumber, F_CHAREQ,
 				CharGetDatum(kind));
 }
 
 /*
- * Try to add a token to a row that is there.  Backward, as the newest row versions
+ * Try to add tokens to a row that is there.  Backward, as the newest row versions
  * mostly come last: where many write, dead ones pile up at the front until VACUUM
  * comes by, since an index page that changes all the time is not cleaned in passing.
  */
 static bool
-UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
+UpdateSomeRow(VersionWriter *writer, const NewTokens *new)
 {
 	IndexScanDesc scan;
-	ScanKeyData keys[3];
+	ScanKeyData keys[2];
 	ItemPointer tid;
 	int			probed = 0;
 	int			tries = 0;
 	bool		updated = false;
 
-	InitScanKeys(keys, key_hash, table_id, kind);
-	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 3);
-	index_rescan(scan, keys, 3, NULL, 0);
+	InitScanKeys(keys, new->key_hash, new->kind);
+	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
+	index_rescan(scan, keys, 2, NULL, 0);
 	while (!updated && tries < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
 		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
 	{
@@ -377,7 +393,7 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
 		if (!is_free)
 			continue;
-		updated = TryUpdateRow(writer, &found, kind, table_id, key_hash);
+		updated = TryUpdateRow(writer, &found, new);
 		tries++;
 	}
 	index_endscan(scan);
@@ -385,18 +401,27 @@ UpdateSomeRow(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
 }
 
 void
-VersionAddToken(VersionWriter *writer, char kind, Oid table_id, int64 key_hash)
+VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash, const Oid *tables, int ntables)
 {
-	if (writer->snapshot != NULL && writer->index != NULL &&
-		UpdateSomeRow(writer, kind, table_id, key_hash))
-		return;
-	InsertRow(writer, kind, table_id, key_hash, FreshToken());
+	for (int done = 0; done < ntables; done += VERSION_MAX_TABLES)
+	{
+		NewTokens	new = {kind, key_hash, tables + done, Min(ntables - done, VERSION_MAX_TABLES)};
+		VersionTokens tokens = {0};
+
+		if (writer->snapshot != NULL && writer->index != NULL && UpdateSomeRow(writer, &new))
+			continue;
+		(void) AddFreshTokens(&tokens, new.tables, new.ntables);
+		InsertRow(writer, kind, key_hash, &tokens);
+	}
 }
 
 void
 VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 {
-	InsertRow(writer, kind, table_id, USER_KEY_HASH_TABLE, FreshToken());
+	VersionTokens tokens = {0};
+
+	(void) AddFreshTokens(&tokens, &table_id, 1);
+	InsertRow(writer, kind, USER_KEY_HASH_TABLE, &tokens);
 }
 
 /* Delete a row; false if somebody is at it. */
@@ -416,6 +441,29 @@ TakeRow(VersionWriter *writer, ItemPointer tid)
 	return taken;
 }
 
+/* What a row that a scan has come to says, and where it is.  False if it is no row of ours. */
+static bool
+DescribeRow(TupleTableSlot *slot, RowKey *key, FoundRow *row)
+{
+	slot_getallattrs(slot);
+	key->key_hash = DatumGetInt64(slot->tts_values[ANUM_KEY_HASH - 1]);
+	key->kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
+	row->tid = slot->tts_tid;
+	return VersionTokensRead(slot->tts_values, slot->tts_isnull, &row->tokens);
+}
+
+/* Take the row's token of this table away, and the row with its last. */
+static void
+DeleteToken(VersionWriter *writer, TupleTableSlot *slot, Oid table_id)
+{
+	RowKey		key;
+	FoundRow	row;
+
+	if (DescribeRow(slot, &key, &row) && VersionTokensRemove(&row.tokens, table_id) &&
+		TakeRow(writer, &row.tid) && row.tokens.n > 0)
+		InsertRow(writer, key.kind, key.key_hash, &row.tokens);
+}
+
 /*
  * SnapshotSelf shows what is committed now, whatever the isolation level, and
  * takes no predicate locks.  Coverage and holes are never updated, and whoever
@@ -431,14 +479,10 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 
 	if (everything || writer->index == NULL)
 	{
-		ScanKeyData key;
-		TableScanDesc scan;
+		TableScanDesc scan = table_beginscan(writer->heap, SnapshotSelf, 0, NULL);
 
-		ScanKeyInit(&key, ANUM_TABLE_ID, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(table_id));
-		scan = table_beginscan(writer->heap, SnapshotSelf, 1, &key);
 		while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-			(void) TakeRow(writer, &slot->tts_tid);
+			DeleteToken(writer, slot, table_id);
 		table_endscan(scan);
 	}
 	else
@@ -447,69 +491,83 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 
 		for (int i = 0; i < (int) lengthof(kinds); i++)
 		{
-			ScanKeyData keys[3];
+			ScanKeyData keys[2];
 			IndexScanDesc scan;
 
-			InitScanKeys(keys, USER_KEY_HASH_TABLE, table_id, kinds[i]);
-			scan = compat_index_beginscan(writer->heap, writer->index, SnapshotSelf, 3);
-			index_rescan(scan, keys, 3, NULL, 0);
+			InitScanKeys(keys, USER_KEY_HASH_TABLE, kinds[i]);
+			scan = compat_index_beginscan(writer->heap, writer->index, SnapshotSelf, 2);
+			index_rescan(scan, keys, 2, NULL, 0);
 			while (index_getnext_slot(scan, ForwardScanDirection, slot))
-				(void) TakeRow(writer, &slot->tts_tid);
+				DeleteToken(writer, slot, table_id);
 			index_endscan(scan);
 		}
 	}
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* What rows of one key have in common. */
-typedef struct RowKey
+/* Add up the tokens of both.  False, and nothing done, if one row can't hold them. */
+static bool
+AddTokens(VersionTokens *to, const VersionTokens *from)
 {
-	int64		key_hash;
-	Oid			table_id;
-	char		kind;
-} RowKey;
+	VersionTokens sum = *to;
+
+	for (int i = 0; i < from->n; i++)
+	{
+		if (!VersionTokensAdd(&sum, from->tables[i], from->tokens[i]))
+			return false;
+	}
+	*to = sum;
+	return true;
+}
+
+/*
+ * Fold those rows of a key that can be one row; returns how many there are less.
+ * The others are moved to the front of the array, *nrows is set to their number.
+ */
+static int64
+FoldSomeRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int *nrows)
+{
+	VersionTokens sum = {0};
+	int			nothers = 0;
+	int			ntaken = 0;
+
+	for (int i = 0; i < *nrows; i++)
+	{
+		VersionTokens before = sum;
+
+		if (!AddTokens(&sum, &rows[i].tokens))
+			rows[nothers++] = rows[i];
+		else if (TakeRow(writer, &rows[i].tid))
+			ntaken++;
+		else
+			sum = before;
+	}
+	*nrows = nothers;
+	if (ntaken == 0)
+		return 0;
+	InsertRow(writer, key->kind, key->key_hash, &sum);
+	return ntaken - 1;
+}
 
 /* Fold rows of a key; returns how many there are less. */
 static int64
 FoldRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int nrows)
 {
-	uint64		token = 0;
-	int			taken = 0;
+	int64		removed = 0;
 
 	/* Coverage and holes are not summed up, and there are few of them. */
-	if (nrows < 2 || (key->kind != VERSION_USER && key->kind != VERSION_BUMP))
+	if (key->kind != VERSION_USER && key->kind != VERSION_BUMP)
 		return 0;
-	for (int i = 0; i < nrows; i++)
-	{
-		if (TakeRow(writer, &rows[i].tid))
-		{
-			token ^= rows[i].token;
-			taken++;
-		}
-	}
-	if (taken == 0)
-		return 0;
-	InsertRow(writer, key->kind, key->table_id, key->key_hash, token);
-	return taken - 1;
-}
-
-/* Read the row that an index scan has come to into slot; its key and place. */
-static void
-DescribeRow(TupleTableSlot *slot, RowKey *key, FoundRow *row)
-{
-	slot_getallattrs(slot);
-	key->key_hash = DatumGetInt64(slot->tts_values[ANUM_KEY_HASH - 1]);
-	key->table_id = DatumGetObjectId(slot->tts_values[ANUM_TABLE_ID - 1]);
-	key->kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
-	row->tid = slot->tts_tid;
-	row->token = (uint64) DatumGetInt64(slot->tts_values[ANUM_TOKEN - 1]);
+	while (nrows > 1)
+		removed += FoldSomeRows(writer, key, rows, &nrows);
+	return removed;
 }
 
 /* In the order of the index, the rows of a key stand together. */
 int64
 VersionCompact(VersionWriter *writer)
 {
-	FoundRow	rows[MAX_FOLDED];
+	FoundRow   *rows;
 	RowKey		key = {0};
 	TupleTableSlot *slot;
 	IndexScanDesc scan;
@@ -518,6 +576,7 @@ VersionCompact(VersionWriter *writer)
 
 	if (writer->index == NULL)
 		return 0;
+	rows = palloc(MAX_FOLDED * sizeof(FoundRow));
 	slot = table_slot_create(writer->heap, NULL);
 	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 0);
 	index_rescan(scan, NULL, 0, NULL, 0);
@@ -527,9 +586,10 @@ VersionCompact(VersionWriter *writer)
 		FoundRow	next;
 
 		CHECK_FOR_INTERRUPTS();
-		DescribeRow(slot, &next_key, &next);
+		if (!DescribeRow(slot, &next_key, &next))
+			continue;
 		if (nrows == MAX_FOLDED || next_key.key_hash != key.key_hash ||
-			next_key.table_id != key.table_id || next_key.kind != key.kind)
+			next_key.kind != key.kind)
 		{
 			removed += FoldRows(writer, &key, rows, nrows);
 			nrows = 0;
@@ -540,5 +600,6 @@ VersionCompact(VersionWriter *writer)
 	removed += FoldRows(writer, &key, rows, nrows);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
+	pfree(rows);
 	return removed;
 }

@@ -20,11 +20,7 @@ measure_memory() {
 	finish memory
 	people=10000 step=10
 	note "the data: $(sql -d memory -c 'SELECT pg_size_pretty(pg_database_size(current_database()))')"
-	memory_local_name=local
 	interleave "$rounds" memory_without memory_local memory_redis
-	sql -d memory -c 'CLUSTER clarify_cache.version USING version_key'
-	memory_local_name='local (versions clustered)'
-	interleave "$rounds" memory_local
 	memory_goals
 	sql -c 'DROP DATABASE memory'
 	people=1000 step=1
@@ -38,7 +34,6 @@ memory_without() {
 
 # Filled from Redis.
 memory_local() {
-	local -A name_of=([local]=$memory_local_name)
 	memory_restart 32 32 "$(redis_url)"
 	warm memory
 	memory_one local

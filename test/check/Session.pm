@@ -102,7 +102,7 @@ sub diagnosis
 		[ 'ddl', 'ROLLBACK' ],
 		(map { [ 'look', "SELECT CASE WHEN c = p THEN 'again: same' ELSE 'again: DIFFERENT ' || c END FROM (SELECT clarify_context(u(n))::text AS c, plain(u(n)) AS p FROM generate_series(1, 5) n OFFSET 0) s" ] } 1 .. 3),
 		[ 'ddl', 'SELECT section, cacheable, reason FROM clarify_cache.sections' ],
-		[ 'ddl', q{SELECT table_id::regclass, kind, key_hash, token, xmin, ctid FROM clarify_cache.version ORDER BY 1, 2, 3} ]);
+		[ 'ddl', q{SELECT tables::regclass[], kind, key_hash, tokens, xmin, ctid FROM clarify_cache.version ORDER BY 1, 2, 3} ]);
 	$text .= "$_->[1]\n" for @{ $lines // [] };
 	return $text;
 }

@@ -67,7 +67,7 @@ IsFoundForUpdate(const State *s, int p, RowKind kind, int slot)
 }
 
 /*
- * VersionAddToken: XOR a fresh token into one of the rows that can be had, any
+ * VersionAddTokens: XOR a fresh token into one of the rows that can be had, any
  * of them, or insert one if none can.
  */
 void

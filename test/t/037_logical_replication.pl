@@ -36,9 +36,9 @@ sub own_rows
 		SELECT id, encode(secret, 'hex') FROM clarify_cache.instance;
 		SELECT * FROM clarify_cache.attached_table ORDER BY 1;
 		SELECT * FROM clarify_cache.section ORDER BY 1;
-		SELECT * FROM clarify_cache.version WHERE kind = 'c' ORDER BY table_id;});
+		SELECT * FROM clarify_cache.version WHERE kind = 'c' ORDER BY tables;});
 }
-sub tokens { return split /\n/, $_[0]->safe_psql('postgres', 'SELECT token FROM clarify_cache.version'); }
+sub tokens { return split /\n/, $_[0]->safe_psql('postgres', 'SELECT unnest(tokens) FROM clarify_cache.version'); }
 sub no_foreign_tokens
 {
 	my ($what) = @_;

@@ -25,7 +25,7 @@ $node->safe_psql('postgres', qq{
 	SELECT clarify_cache.add_section('jots', 'SELECT id, n FROM jots WHERE user_id = \$1 ORDER BY id');});
 sub rows
 {
-	return $node->safe_psql('postgres', "SELECT count(*) FROM clarify_cache.version WHERE table_id = 'jots'::regclass AND kind = 'u'");
+	return $node->safe_psql('postgres', "SELECT count(*) FROM clarify_cache.version WHERE 'jots'::regclass = ANY (tables) AND kind = 'u'");
 }
 
 $node->pgbench('-n -M prepared -c ' . WRITERS . ' -j 2 -t ' . TRANSACTIONS, 0, [qr/processed: @{[ WRITERS * TRANSACTIONS ]}/], [qr/^$/],

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * version_row.c
+ *	  What does a row of clarify_cache.version look like?  See version_row.h.
+ *
+ * Who looks for a user's versions wants those of all tables, and a row that holds
+ * them side by side takes one look, where a row for each table would take as many,
+ * at pages that lie apart.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "utils/array.h"
+#include "version_row.h"
+
+int
+VersionTokensFind(const VersionTokens *tokens, Oid table_id)
+{
+	for (int i = 0; i < tokens->n; i++)
+	{
+		if (tokens->tables[i] == table_id)
+			return i;
+	}
+	return -1;
+}
+
+bool
+VersionTokensAdd(VersionTokens *tokens, Oid table_id, uint64 token)
+{
+	int			i = VersionTokensFind(tokens, table_id);
+
+	if (i >= 0)
+	{
+		tokens->tokens[i] ^= token;
+		return true;
+	}
+	if (tokens->n == VERSION_MAX_TABLES)
+		return false;
+	tokens->tables[tokens->n] = table_id;
+	tokens->tokens[tokens->n] = token;
+	tokens->n++;
+	return true;
+}
+
+bool
+VersionTokensRemove(VersionTokens *tokens, Oid table_id)
+{
+	int			i = VersionTokensFind(tokens, table_id);
+
+	if (i < 0)
+		return false;
+	tokens->n--;
+	tokens->tables[i] = tokens->tables[tokens->n];
+	tokens->tokens[i] = tokens->tokens[tokens->n];
+	return true;
+}
+
+/* The elements of an array of one dimension without NULLs. */
+static char *
+Elements(ArrayType *array)
+{
+	return (char *) array + ARR_OVERHEAD_NONULLS(1);
+}
+
+/* Such an array, or NULL. */
+static ArrayType *
+PlainArray(Datum value, bool isnull, Oid element_type)
+{
+	ArrayType  *array;
+
+	if (isnull)
+		return NULL;
+	array = DatumGetArrayTypeP(value);
+	return ARR_NDIM(array) == 1 && !ARR_HASNULL(array) &&
+		ARR_ELEMTYPE(array) == element_type ? array : NULL;
+}
+
+bool
+VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens)
+{
+	ArrayType  *tables = PlainArray(values[ANUM_TABLES - 1], isnull[ANUM_TABLES - 1], OIDOID);
+	ArrayType  *numbers = PlainArray(values[ANUM_TOKENS - 1], isnull[ANUM_TOKENS - 1], INT8OID);
+
+	if (tables == NULL || numbers == NULL || ARR_DIMS(tables)[0] != ARR_DIMS(numbers)[0] ||
+		ARR_DIMS(tables)[0] > VERSION_MAX_TABLES)
+		return false;
+	tokens->n = ARR_DIMS(tables)[0];
+	memcpy(tokens->tables, Elements(tables), tokens->n * sizeof(Oid));
+	memcpy(tokens->tokens, Elements(numbers), tokens->n * sizeof(uint64));
+	return true;
+}
+
+/* An array of elements of a fixed size, in `buffer`, which is aligned. */
+static Datum
+MakeArray(void *buffer, Oid element_type, const void *elements, int n, Size size)
+{
+	ArrayType  *array = buffer;
+	Size		bytes = ARR_OVERHEAD_NONULLS(1) + n * size;
+
+	SET_VARSIZE(array, bytes);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = element_type;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	memcpy(Elements(array), elements, n * size);
+	return PointerGetDatum(array);
+}
+
+void
+VersionRowStore(TupleTableSlot *slot, char kind, int64 key_hash, const VersionTokens *tokens)
+{
+	uint64		tables[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(Oid)) / sizeof(uint64) + 1];
+	uint64		numbers[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(uint64)) / sizeof(uint64) + 1];
+	Datum		values[VERSION_NATTS];
+	bool		nulls[VERSION_NATTS] = {false};
+
+	values[ANUM_KEY_HASH - 1] = Int64GetDatum(key_hash);
+	values[ANUM_KIND - 1] = CharGetDatum(kind);
+	values[ANUM_TABLES - 1] = MakeArray(tables, OIDOID, tokens->tables, tokens->n, sizeof(Oid));
+	values[ANUM_TOKENS - 1] = MakeArray(numbers, INT8OID, tokens->tokens, tokens->n, sizeof(uint64));
+	ExecForceStoreHeapTuple(heap_form_tuple(slot->tts_tupleDescriptor, values, nulls),
+							slot, true);
+}
