@@ -10,7 +10,8 @@
 \pset format unaligned
 \pset tuples_only
 CREATE FUNCTION plain_some(person uuid) RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT '{' || string_agg(btrim(plain_rows('t' || n, format('SELECT body FROM t%s WHERE user_id = $1', n), person), '{}'), ',' ORDER BY n) || '}'
+	SELECT '{' || string_agg(btrim(plain_rows('t' || n, format('SELECT body FROM t%s WHERE user_id = $1', n), person), '{}'), ',' ORDER BY n)
+		|| ',' || btrim(plain_rows('both', 'SELECT t1.body, t2.body AS other FROM t1, t2 WHERE t1.user_id = $1 AND t2.user_id = $1', person), '{}') || '}'
 	FROM unnest('{1,2,64,65,70}'::int[]) n
 $$;
 CREATE FUNCTION look_at(n int) RETURNS text LANGUAGE sql AS $$ SELECT look(u(n), plain => 'plain_some($1)') $$;
@@ -19,6 +20,7 @@ SELECT format('CREATE TABLE t%s (user_id uuid, body text)', n) FROM generate_ser
 SELECT clarify_cache.attach(('t' || n)::regclass) FROM generate_series(1, 70) n \g /dev/null
 SELECT clarify_cache.add_section('t' || n, format('SELECT body FROM t%s WHERE user_id = $1', n))
 FROM unnest('{1,2,64,65,70}'::int[]) n \g /dev/null
+SELECT clarify_cache.add_section('both', 'SELECT t1.body, t2.body AS other FROM t1, t2 WHERE t1.user_id = $1 AND t2.user_id = $1') \g /dev/null
 CREATE PROCEDURE change(what text, first int, last int) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR n IN first .. last LOOP
@@ -49,6 +51,15 @@ UPDATE t2 SET body = 'changed' WHERE user_id = u(1);
 INSERT INTO t65 VALUES (u(1), 'one');
 RESET clarify_cache.enabled;
 SELECT * FROM rows_of_users();
+SELECT look_at(1), look_at(2);
+
+-- Two tables that a section reads, in one transaction: their tokens differ.
+SET clarify_cache.enabled = off;
+BEGIN;
+CALL change('UPDATE t%s SET body = body || '' in both'' WHERE user_id = u(1)', 1, 2);
+COMMIT;
+RESET clarify_cache.enabled;
+SELECT look_at(1), look_at(2);
 SELECT look_at(1), look_at(2);
 
 -- detach() leaves the other tables' tokens: their entries stay.
@@ -114,6 +125,12 @@ RESET clarify_cache.enabled;
 SELECT look_at(1), look_at(4);
 SELECT look_at(1), look_at(4);
 SET clarify_cache.enabled = off;
+BEGIN;
+CALL change('TRUNCATE t%s', 1, 2);
+COMMIT;
+RESET clarify_cache.enabled;
+SELECT look_at(1), look_at(4);
+SET clarify_cache.enabled = off;
 SELECT clarify_cache.invalidate_all();
 RESET clarify_cache.enabled;
 SELECT look_at(1), look_at(4);
@@ -129,7 +146,7 @@ BEGIN
 	EXECUTE format('UPDATE clarify_cache.version SET tables = %s, tokens = %s WHERE key_hash = (SELECT key_hash FROM saved)', tables, tokens);
 	COMMIT;
 	RAISE NOTICE '%', look_at(1);
-	UPDATE t1 SET body = body || '!' WHERE user_id = u(1);
+	INSERT INTO t1 VALUES (u(1), 'by hand');
 END $$;
 CALL put('tables', '''{}''');
 CALL put('''{1,2}''', '''{1}''');
