@@ -390,6 +390,7 @@ WriteTokens(void)
 	WriteBumps(writer, tables);
 	WriteUserTokens(writer, tables);
 	VersionEndWrite(writer);
+	pfree(tables);
 }
 
 /* Tell the commit which users' entries can no longer be reached. */

@@ -136,23 +136,42 @@ VersionRowsAppend(VersionRows *rows, const VersionRow *row)
 	rows->rows[rows->nrows++] = *row;
 }
 
+static VersionRow *
+FindRow(const VersionRows *rows, char kind, Oid table_id)
+{
+	for (int i = 0; i < rows->nrows; i++)
+	{
+		if (rows->rows[i].table_id == table_id && rows->rows[i].kind == kind)
+			return &rows->rows[i];
+	}
+	return NULL;
+}
+
+void
+VersionRowsAdd(VersionRows *rows, char kind, const VersionTokens *tokens)
+{
+	for (int i = 0; i < tokens->n; i++)
+	{
+		VersionRow *found = FindRow(rows, kind, tokens->tables[i]);
+		VersionRow	row = {tokens->tables[i], kind, tokens->tokens[i]};
+
+		if (found != NULL)
+			found->token ^= row.token;
+		else
+			VersionRowsAppend(rows, &row);
+	}
+}
+
 /* False if it is no row of ours. */
 static bool
-AppendSlot(VersionRows *rows, TupleTableSlot *slot)
+AddSlot(VersionRows *rows, TupleTableSlot *slot)
 {
 	VersionTokens tokens;
-	VersionRow	row;
 
 	slot_getallattrs(slot);
 	if (!VersionTokensRead(slot->tts_values, slot->tts_isnull, &tokens))
 		return false;
-	row.kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
-	for (int i = 0; i < tokens.n; i++)
-	{
-		row.table_id = tokens.tables[i];
-		row.token = tokens.tokens[i];
-		VersionRowsAppend(rows, &row);
-	}
+	VersionRowsAdd(rows, DatumGetChar(slot->tts_values[ANUM_KIND - 1]), &tokens);
 	return true;
 }
 
@@ -176,7 +195,7 @@ Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *row
 		if (++probed > MAX_PROBED_TUPLES)
 			return false;
 		if (index_fetch_heap(reader->scan, reader->slot) &&
-			!AppendSlot(rows, reader->slot))
+			!AddSlot(rows, reader->slot))
 			return false;
 	}
 	return true;
@@ -187,8 +206,8 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 			 VersionRows *rows)
 {
 	Oid			heap = RelationGetRelid(reader->heap);
-	int			from = rows->nrows;
 
+	Assert(rows->nrows == 0);
 	Assert(!IsolationIsSerializable() || !IsMVCCSnapshot(snapshot));
 
 	if (key_hash != USER_KEY_HASH_TABLE)
@@ -197,7 +216,7 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 		return true;
 	if (!Probe(reader, snapshot, key_hash, rows))
 		return false;
-	VersionMemoKeep(heap, snapshot, rows, from);
+	VersionMemoKeep(heap, snapshot, rows);
 	return true;
 }
 
@@ -228,12 +247,7 @@ VersionOfTable(const VersionRows *rows, Oid table_id, TableVersion *version)
 uint64
 VersionOfUser(const VersionRows *rows, Oid table_id)
 {
-	uint64		version = 0;
+	const VersionRow *row = FindRow(rows, VERSION_USER, table_id);
 
-	for (int i = 0; i < rows->nrows; i++)
-	{
-		if (rows->rows[i].table_id == table_id && rows->rows[i].kind == VERSION_USER)
-			version ^= rows->rows[i].token;
-	}
-	return version;
+	return row == NULL ? 0 : row->token;
 }

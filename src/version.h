@@ -18,19 +18,19 @@
 #include "user_key.h"
 #include "version_row.h"
 
-/* What a row says of one table. */
+/* What the rows of one kind say of one table. */
 typedef struct VersionRow
 {
 	Oid			table_id;
 	char		kind;
-	uint64		token;
+	uint64		token;			/* XOR of the rows' */
 } VersionRow;
 
 typedef struct VersionRows
 {
 	int			nrows;
 	int			capacity;
-	VersionRow *rows;			/* palloc'd; NULL while empty */
+	VersionRow *rows;			/* each kind and table once; palloc'd; NULL while empty */
 } VersionRows;
 
 /* A table's table-level rows, in one. */
@@ -60,8 +60,8 @@ extern bool VersionOpen(VersionReader *reader);
 extern void VersionClose(VersionReader *reader);
 
 /*
- * Append what the rows with this key_hash that the snapshot sees say of each
- * table to *rows, in the current memory context.  False if more row versions were
+ * Put what the rows with this key_hash that the snapshot sees say of each table into
+ * *rows, which is empty, in the current memory context.  False if more row versions were
  * met than is reasonable, or one that is not the library's; *rows is then useless.
  * All probes of a reader have the same snapshot.  Not under SERIALIZABLE, where it would take predicate locks on pages
  * that users share, but with SnapshotSelf, which takes none.
@@ -69,8 +69,11 @@ extern void VersionClose(VersionReader *reader);
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
 
-/* Append one, in the context of *rows or the current one. */
+/* Append one of another kind or table, in the context of *rows or the current one. */
 extern void VersionRowsAppend(VersionRows *rows, const VersionRow *row);
+
+/* Add the tokens of a row. */
+extern void VersionRowsAdd(VersionRows *rows, char kind, const VersionTokens *tokens);
 
 /*
  * Open an index of clarify_cache.version that can answer for every snapshot that
@@ -102,18 +105,18 @@ extern VersionWriter *VersionBeginWrite(void);
 extern void VersionEndWrite(VersionWriter *writer);
 
 /*
- * Add a fresh token to each of these tables, for (kind, hash).  Never waits for a
- * writer.
+ * Add a fresh token to each of these tables, each named once, for (kind, hash).
+ * Never waits for a writer.  Uses the array up.
  */
 extern void VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash,
-							 const Oid *tables, int ntables);
+							 Oid *tables, int ntables);
 
 /* Insert a row of its own, for coverage and holes. */
 extern void VersionInsert(VersionWriter *writer, char kind, Oid table_id);
 
 /*
  * Delete what there is of a table: coverage and holes, or everything.  The caller
- * holds a lock on the table that keeps writers and DDL out.
+ * holds a lock on the table that keeps its writers, and DDL, out.
  */
 extern void VersionDelete(VersionWriter *writer, Oid table_id, bool everything);
 

@@ -85,10 +85,10 @@ VersionMemoRecall(Oid heap, Snapshot snapshot, VersionRows *rows)
 }
 
 void
-VersionMemoKeep(Oid heap, Snapshot snapshot, const VersionRows *rows, int from)
+VersionMemoKeep(Oid heap, Snapshot snapshot, const VersionRows *rows)
 {
 	memo.heap = InvalidOid;
-	if (!IsMemorable(snapshot) || rows->nrows - from > MEMO_MAX_ROWS)
+	if (!IsMemorable(snapshot) || rows->nrows > MEMO_MAX_ROWS)
 		return;
 	memo.xmin = snapshot->xmin;
 	memo.xmax = snapshot->xmax;
@@ -100,9 +100,9 @@ VersionMemoKeep(Oid heap, Snapshot snapshot, const VersionRows *rows, int from)
 	if (snapshot->subxcnt > 0)
 		memcpy(memo.xids + snapshot->xcnt, snapshot->subxip,
 			   snapshot->subxcnt * sizeof(TransactionId));
-	memo.nrows = rows->nrows - from;
+	memo.nrows = rows->nrows;
 	if (memo.nrows > 0)
-		memcpy(memo.rows, rows->rows + from, memo.nrows * sizeof(VersionRow));
+		memcpy(memo.rows, rows->rows, memo.nrows * sizeof(VersionRow));
 	memo.kept_at = GetCurrentStatementStartTimestamp();
 	memo.heap = heap;
 }

@@ -20,7 +20,7 @@
  */
 extern bool VersionMemoRecall(Oid heap, Snapshot snapshot, VersionRows *rows);
 
-/* Remember what was read: rows[from .. nrows - 1] are all that it sees. */
-extern void VersionMemoKeep(Oid heap, Snapshot snapshot, const VersionRows *rows, int from);
+/* Remember what was read: these are all that it sees. */
+extern void VersionMemoKeep(Oid heap, Snapshot snapshot, const VersionRows *rows);
 
 #endif							/* CLARIFY_VERSION_MEMO_H */

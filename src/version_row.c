@@ -86,7 +86,7 @@ VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens
 	ArrayType  *numbers = PlainArray(values[ANUM_TOKENS - 1], isnull[ANUM_TOKENS - 1], INT8OID);
 
 	if (tables == NULL || numbers == NULL || ARR_DIMS(tables)[0] != ARR_DIMS(numbers)[0] ||
-		ARR_DIMS(tables)[0] > VERSION_MAX_TABLES)
+		ARR_DIMS(tables)[0] < 1 || ARR_DIMS(tables)[0] > VERSION_MAX_TABLES)
 		return false;
 	tokens->n = ARR_DIMS(tables)[0];
 	memcpy(tokens->tables, Elements(tables), tokens->n * sizeof(Oid));
@@ -116,13 +116,19 @@ VersionRowStore(TupleTableSlot *slot, char kind, int64 key_hash, const VersionTo
 {
 	uint64		tables[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(Oid)) / sizeof(uint64) + 1];
 	uint64		numbers[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(uint64)) / sizeof(uint64) + 1];
-	Datum		values[VERSION_NATTS];
-	bool		nulls[VERSION_NATTS] = {false};
+	int			natts = slot->tts_tupleDescriptor->natts;
+	Datum	   *values = palloc0(natts * sizeof(Datum));
+	bool	   *nulls = palloc(natts * sizeof(bool));
 
+	/* Somebody may have added columns of their own. */
+	memset(nulls, true, natts * sizeof(bool));
+	memset(nulls, false, VERSION_NATTS * sizeof(bool));
 	values[ANUM_KEY_HASH - 1] = Int64GetDatum(key_hash);
 	values[ANUM_KIND - 1] = CharGetDatum(kind);
 	values[ANUM_TABLES - 1] = MakeArray(tables, OIDOID, tokens->tables, tokens->n, sizeof(Oid));
 	values[ANUM_TOKENS - 1] = MakeArray(numbers, INT8OID, tokens->tokens, tokens->n, sizeof(uint64));
 	ExecForceStoreHeapTuple(heap_form_tuple(slot->tts_tupleDescriptor, values, nulls),
 							slot, true);
+	pfree(values);
+	pfree(nulls);
 }

@@ -48,8 +48,9 @@ extern bool VersionTokensAdd(VersionTokens *tokens, Oid table_id, uint64 token);
 extern bool VersionTokensRemove(VersionTokens *tokens, Oid table_id);
 
 /*
- * The tokens of attributes that were taken out of a row.  False if they are none
- * that this library writes.  Never raises because of that.
+ * The tokens of attributes that were taken out of a row; of `values` and `isnull`
+ * only ANUM_TABLES and ANUM_TOKENS are looked at.  False if they are none that this
+ * library writes.  Never raises because of that.
  */
 extern bool VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens);
 

@@ -58,7 +58,7 @@
 #include "utils/timestamp.h"
 #include "version.h"
 
-/* Rows of a key whose lock a writer fails to get before it inserts a row instead, */
+/* Rows of a key that a writer fails to get before it inserts one instead, */
 #define MAX_UPDATE_TRIES 4
 
 /*
@@ -272,11 +272,13 @@ FetchRow(VersionWriter *writer, ItemPointer tid, FoundRow *found, bool *all_dead
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	if (is_free)
 	{
+		TupleDesc	desc = RelationGetDescr(writer->heap);
 		Datum		values[VERSION_NATTS];
 		bool		nulls[VERSION_NATTS];
 
 		/* The pin keeps it where it is. */
-		heap_deform_tuple(&tuple, RelationGetDescr(writer->heap), values, nulls);
+		values[ANUM_TABLES - 1] = heap_getattr(&tuple, ANUM_TABLES, desc, &nulls[ANUM_TABLES - 1]);
+		values[ANUM_TOKENS - 1] = heap_getattr(&tuple, ANUM_TOKENS, desc, &nulls[ANUM_TOKENS - 1]);
 		is_free = VersionTokensRead(values, nulls, &found->tokens);
 	}
 	ReleaseBuffer(buffer);
@@ -309,50 +311,72 @@ IsUntouched(VersionWriter *writer, ItemPointer tid)
 	return untouched;
 }
 
-/* XOR a fresh token in for each table.  False if there is no room for them all. */
-static bool
-AddFreshTokens(VersionTokens *tokens, const Oid *tables, int ntables)
-{
-	for (int i = 0; i < ntables; i++)
-	{
-		if (!VersionTokensAdd(tokens, tables[i], FreshToken()))
-			return false;
-	}
-	return true;
-}
-
-/* Who writes what: the tables of one key that get a fresh token. */
-typedef struct NewTokens
-{
-	char		kind;
-	int64		key_hash;
-	const Oid  *tables;
-	int			ntables;		/* no more than fit in a row */
-} NewTokens;
-
 /*
- * Try to XOR fresh tokens into a row, without waiting.  False if that row is
- * not to be had, or full.
+ * Try to replace a row that was found by one with these tokens, without waiting.
+ * False if it is not to be had.
  */
 static bool
-TryUpdateRow(VersionWriter *writer, FoundRow *found, const NewTokens *new)
+TryReplaceRow(VersionWriter *writer, ItemPointer tid, char kind, int64 key_hash,
+			  const VersionTokens *tokens)
 {
 	bool		updated = false;
 	CompatIndexes indexes;
 
-	if (!AddFreshTokens(&found->tokens, new->tables, new->ntables) ||
-		!compat_lock_tuple(writer->heap, &found->tid, ExclusiveLock))
+	if (!compat_lock_tuple(writer->heap, tid, ExclusiveLock))
 		return false;
-	if (IsUntouched(writer, &found->tid))
+	if (IsUntouched(writer, tid))
 	{
-		VersionRowStore(writer->new_slot, new->kind, new->key_hash, &found->tokens);
-		updated = compat_tuple_update(writer->heap, &found->tid, writer->new_slot,
-									  writer->snapshot, &indexes);
+		VersionRowStore(writer->new_slot, kind, key_hash, tokens);
+		updated = compat_tuple_update(writer->heap, tid, writer->new_slot,
+									  SnapshotSelf, &indexes);
 		if (updated)
 			InsertIndexEntries(writer, indexes);
 	}
-	UnlockTuple(writer->heap, &found->tid, ExclusiveLock);
+	UnlockTuple(writer->heap, tid, ExclusiveLock);
 	return updated;
+}
+
+/* The tables of one key that are yet to get a fresh token. */
+typedef struct NewTokens
+{
+	char		kind;
+	int64		key_hash;
+	Oid		   *tables;
+	int			ntables;
+} NewTokens;
+
+/* Has a row room for the token of at least one of them? */
+static bool
+HasRoom(const VersionTokens *tokens, const NewTokens *new)
+{
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (tokens->n < VERSION_MAX_TABLES || VersionTokensFind(tokens, new->tables[i]) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* XOR in a fresh token for each table that there is room for. */
+static void
+AddFreshTokens(VersionTokens *tokens, const NewTokens *new)
+{
+	for (int i = 0; i < new->ntables; i++)
+		(void) VersionTokensAdd(tokens, new->tables[i], FreshToken());
+}
+
+/* The row with these tokens is written: what is left? */
+static void
+ForgetAdded(NewTokens *new, const VersionTokens *tokens)
+{
+	int			nleft = 0;
+
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (VersionTokensFind(tokens, new->tables[i]) < 0)
+			new->tables[nleft++] = new->tables[i];
+	}
+	new->ntables = nleft;
 }
 
 /* Keys of clarify_cache.version's index, whose columns are the table's first. */
@@ -366,24 +390,24 @@ InitScanKeys(ScanKey keys, int64 key_hash, char kind)
 }
 
 /*
- * Try to add tokens to a row that is there.  Backward, as the newest row versions
- * mostly come last: where many write, dead ones pile up at the front until VACUUM
- * comes by, since an index page that changes all the time is not cleaned in passing.
+ * Add tokens to rows that are there, as far as that goes; one row will do unless
+ * there are many tables.  Backward, as the newest row versions mostly come last:
+ * where many write, dead ones pile up at the front until VACUUM comes by, since an
+ * index page that changes all the time is not cleaned in passing.
  */
-static bool
-UpdateSomeRow(VersionWriter *writer, const NewTokens *new)
+static void
+UpdateRows(VersionWriter *writer, NewTokens *new)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
 	ItemPointer tid;
 	int			probed = 0;
-	int			tries = 0;
-	bool		updated = false;
+	int			failed = 0;
 
 	InitScanKeys(keys, new->key_hash, new->kind);
 	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
 	index_rescan(scan, keys, 2, NULL, 0);
-	while (!updated && tries < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
+	while (new->ntables > 0 && failed < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
 		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
 	{
 		FoundRow	found;
@@ -391,27 +415,31 @@ UpdateSomeRow(VersionWriter *writer, const NewTokens *new)
 		bool		is_free = FetchRow(writer, tid, &found, &all_dead);
 
 		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
-		if (!is_free)
+		if (!is_free || !HasRoom(&found.tokens, new))
 			continue;
-		updated = TryUpdateRow(writer, &found, new);
-		tries++;
+		AddFreshTokens(&found.tokens, new);
+		if (TryReplaceRow(writer, &found.tid, new->kind, new->key_hash, &found.tokens))
+			ForgetAdded(new, &found.tokens);
+		else
+			failed++;
 	}
 	index_endscan(scan);
-	return updated;
 }
 
 void
-VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash, const Oid *tables, int ntables)
+VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash, Oid *tables, int ntables)
 {
-	for (int done = 0; done < ntables; done += VERSION_MAX_TABLES)
+	NewTokens	new = {kind, key_hash, tables, ntables};
+
+	if (ntables > 0 && writer->snapshot != NULL && writer->index != NULL)
+		UpdateRows(writer, &new);
+	while (new.ntables > 0)
 	{
-		NewTokens	new = {kind, key_hash, tables + done, Min(ntables - done, VERSION_MAX_TABLES)};
 		VersionTokens tokens = {0};
 
-		if (writer->snapshot != NULL && writer->index != NULL && UpdateSomeRow(writer, &new))
-			continue;
-		(void) AddFreshTokens(&tokens, new.tables, new.ntables);
+		AddFreshTokens(&tokens, &new);
 		InsertRow(writer, kind, key_hash, &tokens);
+		ForgetAdded(&new, &tokens);
 	}
 }
 
@@ -420,7 +448,7 @@ VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 {
 	VersionTokens tokens = {0};
 
-	(void) AddFreshTokens(&tokens, &table_id, 1);
+	(void) VersionTokensAdd(&tokens, table_id, FreshToken());
 	InsertRow(writer, kind, USER_KEY_HASH_TABLE, &tokens);
 }
 
@@ -459,9 +487,12 @@ DeleteToken(VersionWriter *writer, TupleTableSlot *slot, Oid table_id)
 	RowKey		key;
 	FoundRow	row;
 
-	if (DescribeRow(slot, &key, &row) && VersionTokensRemove(&row.tokens, table_id) &&
-		TakeRow(writer, &row.tid) && row.tokens.n > 0)
-		InsertRow(writer, key.kind, key.key_hash, &row.tokens);
+	if (!DescribeRow(slot, &key, &row) || !VersionTokensRemove(&row.tokens, table_id))
+		return;
+	if (row.tokens.n == 0)
+		(void) TakeRow(writer, &row.tid);
+	else
+		(void) TryReplaceRow(writer, &row.tid, key.kind, key.key_hash, &row.tokens);
 }
 
 /*
@@ -505,62 +536,53 @@ VersionDelete(VersionWriter *writer, Oid table_id, bool everything)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* Add up the tokens of both.  False, and nothing done, if one row can't hold them. */
-static bool
-AddTokens(VersionTokens *to, const VersionTokens *from)
+/* How many rows it takes to hold these. */
+static int
+RowsNeeded(const VersionRows *sum)
 {
-	VersionTokens sum = *to;
-
-	for (int i = 0; i < from->n; i++)
-	{
-		if (!VersionTokensAdd(&sum, from->tables[i], from->tokens[i]))
-			return false;
-	}
-	*to = sum;
-	return true;
+	return (sum->nrows + VERSION_MAX_TABLES - 1) / VERSION_MAX_TABLES;
 }
 
-/*
- * Fold those rows of a key that can be one row; returns how many there are less.
- * The others are moved to the front of the array, *nrows is set to their number.
- */
-static int64
-FoldSomeRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int *nrows)
+static void
+InsertSum(VersionWriter *writer, const RowKey *key, const VersionRows *sum)
 {
-	VersionTokens sum = {0};
-	int			nothers = 0;
-	int			ntaken = 0;
-
-	for (int i = 0; i < *nrows; i++)
+	for (int done = 0; done < sum->nrows; done += VERSION_MAX_TABLES)
 	{
-		VersionTokens before = sum;
+		VersionTokens tokens = {0};
 
-		if (!AddTokens(&sum, &rows[i].tokens))
-			rows[nothers++] = rows[i];
-		else if (TakeRow(writer, &rows[i].tid))
-			ntaken++;
-		else
-			sum = before;
+		for (int i = done; i < Min(sum->nrows, done + VERSION_MAX_TABLES); i++)
+			(void) VersionTokensAdd(&tokens, sum->rows[i].table_id, sum->rows[i].token);
+		InsertRow(writer, key->kind, key->key_hash, &tokens);
 	}
-	*nrows = nothers;
-	if (ntaken == 0)
-		return 0;
-	InsertRow(writer, key->kind, key->key_hash, &sum);
-	return ntaken - 1;
 }
 
 /* Fold rows of a key; returns how many there are less. */
 static int64
 FoldRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int nrows)
 {
-	int64		removed = 0;
+	VersionRows sum = {0};
+	int			ntaken = 0;
 
 	/* Coverage and holes are not summed up, and there are few of them. */
-	if (key->kind != VERSION_USER && key->kind != VERSION_BUMP)
+	if (nrows < 2 || (key->kind != VERSION_USER && key->kind != VERSION_BUMP))
 		return 0;
-	while (nrows > 1)
-		removed += FoldSomeRows(writer, key, rows, &nrows);
-	return removed;
+	for (int i = 0; i < nrows; i++)
+		VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
+	if (RowsNeeded(&sum) >= nrows)
+		return 0;				/* there are as few as can be */
+
+	sum.nrows = 0;
+	for (int i = 0; i < nrows; i++)
+	{
+		if (!TakeRow(writer, &rows[i].tid))
+			continue;
+		VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
+		ntaken++;
+	}
+	InsertSum(writer, key, &sum);
+	ntaken -= RowsNeeded(&sum);
+	pfree(sum.rows);
+	return ntaken;
 }
 
 /* In the order of the index, the rows of a key stand together. */

@@ -89,11 +89,15 @@ typedef struct Catalog
 	u8			may_read;		/* the readers' privilege on the table */
 } Catalog;
 
-/* Rows of clarify_cache.version.  Each transaction may add one of a kind. */
+/*
+ * Rows of clarify_cache.version.  Each transaction may add one of a kind.  The
+ * tokens of both users are in one row, as those of a user's tables are in the
+ * code.
+ */
 typedef enum RowKind
 {
-	ROW_USER_1, ROW_USER_2, ROW_BUMP, ROW_COVERAGE, ROW_HOLE,
-	ROW_FOLDED,					/* by compact(): of user 1 */
+	ROW_USERS, ROW_BUMP, ROW_COVERAGE, ROW_HOLE,
+	ROW_FOLDED,					/* by compact(): of users, too */
 	NROWKINDS
 } RowKind;
 
@@ -261,10 +265,12 @@ extern void Abort(State *s, int p);
 
 /* Rows of `version`. */
 extern int	RowSlot(int xid, RowKind kind);
-extern RowKind RowKey(int slot);	/* ROW_FOLDED is of user 1 */
+extern RowKind RowKey(int slot);	/* ROW_FOLDED is ROW_USERS */
 extern int	RowXid(int slot);	/* NO_XID: there from the beginning */
 extern u8	RowColumns(int slot);	/* of a coverage row */
-extern Version FreshToken(int slot);
+extern Version FreshToken(int slot);	/* of a row not of users */
+extern Version FreshTokens(int slot, u8 users); /* one of each, of a row of users */
+extern Version TokensOfUser(int user);	/* all that there may be */
 extern bool RowIsSeen(const State *s, int slot, XidSet seen);
 extern bool RowIsUntouched(const State *s, int slot);
 
@@ -285,7 +291,7 @@ extern Version VersionOfUser(const State *s, XidSet seen, int user);
 /* version_write.c: own rows, of the kinds that RowSlot has numbered. */
 extern void InsertRow(State *s, int p, RowKind kind, Version token);
 extern void InsertFreshRow(State *s, int p, RowKind kind);
-extern void AddToken(State *s, int p, RowKind kind, int choice, int *nchoices);
+extern void AddTokens(State *s, int p, RowKind kind, u8 users, int choice, int *nchoices);
 extern void FoldRows(State *s, int p);
 extern void DeleteRows(State *s, int p, bool coverage, bool holes, bool others);
 

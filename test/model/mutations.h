@@ -11,6 +11,8 @@ MUTATION(BUMP_AT_FIRST_CHANGE, "bump-at-first-change",
 		 "a token is written when a user's rows first change, not at the commit")
 MUTATION(FOLD_SCANNED, "fold-scanned",
 		 "rows are folded with the tokens that the scan saw, not those of the locked rows")
+MUTATION(UPDATE_SCANNED, "update-scanned",
+		 "a writer XORs its tokens to those that the scan saw, not those of the locked row")
 MUTATION(TOKENS_REPEAT, "tokens-repeat",
 		 "a token depends on what it is for, and is not fresh")
 MUTATION(MOVE_BUMPS_NEW, "move-bumps-new",
@@ -59,10 +61,8 @@ MUTATION(RELEASE_BEFORE_SEND, "release-before-send",
 		 "PostgreSQL releases the locks of a commit before it sends its invalidations")
 
 /*
- * The code does more than the invariants need: without these, nothing is found.
+ * The code does more than the invariants need: without this, nothing is found.
  * See "What is not needed" in README.md.
  */
 MUTATION(NO_LOCK_TO_LOOK, "no-lock-to-look",
 		 "a reader takes its locks for the build only, not for the look")
-MUTATION(UPDATE_SCANNED, "update-scanned",
-		 "a writer XORs its token to the one that the scan saw (and compact() does not)")

@@ -33,13 +33,6 @@ enum
 
 /* ---------------------------------------------------------------- version.c */
 
-/* Fresh tokens are different elements of the set that a version is. */
-Version
-FreshToken(int slot)
-{
-	return mutation == TOKENS_REPEAT ? BIT(RowKey(slot)) : BIT(slot);
-}
-
 TableVersion
 VersionOfTable(const State *s, XidSet seen)
 {
@@ -47,7 +40,7 @@ VersionOfTable(const State *s, XidSet seen)
 
 	for (int slot = 0; slot < MAXROWS; slot++)
 	{
-		if (!RowIsSeen(s, slot, seen) || RowKey(slot) <= ROW_USER_2)
+		if (!RowIsSeen(s, slot, seen) || RowKey(slot) == ROW_USERS)
 			continue;
 		version.all ^= s->token[slot];
 		if (RowKey(slot) == ROW_COVERAGE)
@@ -68,8 +61,8 @@ VersionOfUser(const State *s, XidSet seen, int user)
 
 	for (int slot = 0; slot < MAXROWS; slot++)
 	{
-		if (RowIsSeen(s, slot, seen) && RowKey(slot) == (RowKind) (ROW_USER_1 + user))
-			version ^= s->token[slot];
+		if (RowIsSeen(s, slot, seen) && RowKey(slot) == ROW_USERS)
+			version ^= s->token[slot] & TokensOfUser(user);
 	}
 	return version;
 }

@@ -27,6 +27,9 @@ static const Script insert_a = {
 static const Script insert_a_rr = {
 	"insert into A (REPEATABLE READ)", {INSERT(ROOT, LEAF_A, USER_1), COMMIT}, .repeatable_read = true
 };
+static const Script insert_2 = {
+	"insert into A of user 2", {INSERT(ROOT, LEAF_A, USER_2), COMMIT}
+};
 static const Script insert_b = {
 	"insert into B itself", {INSERT(LEAF_B, LEAF_B, USER_1), COMMIT}
 };
@@ -112,7 +115,7 @@ typedef struct Family
 static const Family families[] = {
 	/* A few small ones first: most mutations show here, by short ways. */
 	{{&insert_a, &truncate, &unseen, &repair}, {&reader, &reader}, .two = true},
-	{{&insert_a, &compact}, {&reader, &reader}, .two = true},
+	{{&insert_a, &insert_2, &compact}, {&reader, &reader}, .two = true},
 	{{&insert_read, &savepoint, &move, &revoke}, {&reader, &reader}, .two = true},
 	{{&detach_b_concurrently}, {&reader, &reader}, .two = true},
 	{{&insert_b, &attach_b, &detach_b}, {&reader, &reader}, .two = true, .start = {.b_apart = true}},
@@ -145,7 +148,7 @@ static const Family families[] = {
 	{{&insert_a, &update_2, &narrow, &widen}, {&reader, &reader}},
 
 	/* Two users; savepoints. */
-	{{&move, &insert_a}, {&reader, &reader}},
+	{{&move, &insert_a, &insert_a_rr, &insert_2, &compact}, {&reader, &reader}},
 	{{&savepoint, &insert_a}, {&reader, &reader}},
 
 	/* Reading what one has written. */

@@ -41,7 +41,7 @@ LatestVersion(const State *s, int slot)
 		int			xid = s->xmax[slot] - 1;
 		int			next = RowSlot(xid, RowKey(slot));
 
-		if ((next < 0 || s->token[next] == 0) && RowKey(slot) == ROW_USER_1)
+		if ((next < 0 || s->token[next] == 0) && RowKey(slot) == ROW_USERS)
 			next = RowSlot(xid, ROW_FOLDED);
 		if (next < 0 || s->token[next] == 0)
 			break;
@@ -67,13 +67,14 @@ IsFoundForUpdate(const State *s, int p, RowKind kind, int slot)
 }
 
 /*
- * VersionAddTokens: XOR a fresh token into one of the rows that can be had, any
+ * VersionAddTokens: XOR fresh tokens into one of the rows that can be had, any
  * of them, or insert one if none can.
  */
 void
-AddToken(State *s, int p, RowKind kind, int choice, int *nchoices)
+AddTokens(State *s, int p, RowKind kind, u8 users, int choice, int *nchoices)
 {
 	int			slot = RowSlot(XidOf(s, p), kind);
+	Version		fresh = kind == ROW_USERS ? FreshTokens(slot, users) : FreshToken(slot);
 	int			nfound = 0;
 
 	for (int found = 0; found < MAXROWS; found++)
@@ -82,7 +83,7 @@ AddToken(State *s, int p, RowKind kind, int choice, int *nchoices)
 			continue;
 		if (nfound++ == choice)
 		{
-			Version		token = s->token[found] ^ FreshToken(slot);
+			Version		token = s->token[found] ^ fresh;
 
 			s->xmax[LockedVersion(s, found)] = 1 + XidOf(s, p);
 			InsertRow(s, p, kind, token);
@@ -93,11 +94,11 @@ AddToken(State *s, int p, RowKind kind, int choice, int *nchoices)
 	if (nfound > 0)
 		return;
 	*nchoices = 1;
-	InsertFreshRow(s, p, kind);
-	Tell("inserts a row of %s", VersionText(FreshToken(slot)));
+	InsertRow(s, p, kind, fresh);
+	Tell("inserts a row of %s", VersionText(fresh));
 }
 
-/* FoldRows, of the first user's rows. */
+/* FoldRows, of users' rows. */
 void
 FoldRows(State *s, int p)
 {
@@ -108,7 +109,7 @@ FoldRows(State *s, int p)
 
 	for (int slot = 0; slot < MAXROWS; slot++)
 	{
-		if (RowIsSeen(s, slot, s->proc[p].write_snapshot) && RowKey(slot) == ROW_USER_1)
+		if (RowIsSeen(s, slot, s->proc[p].write_snapshot) && RowKey(slot) == ROW_USERS)
 			seen[nseen++] = slot;
 	}
 	for (int i = 0; i < nseen && nseen >= 2; i++)

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * world.c
- *	  What PostgreSQL does.  Nothing here is clarify_cache's, and no mutation
- *	  changes it, but RELEASE_BEFORE_SEND (in writer.c), which shows that the
- *	  protocol depends on the order in which a commit ends.
+ *	  What PostgreSQL does, and the numbers of rows and tokens.  No mutation
+ *	  changes what PostgreSQL does, but RELEASE_BEFORE_SEND (in writer.c), which
+ *	  shows that the protocol depends on the order in which a commit ends.
  *
  * The end of a commit is three steps: it becomes visible to new snapshots; its
  * invalidations go to all other processes; its locks are released.  Others may
@@ -17,6 +17,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "model.h"
@@ -25,10 +26,10 @@ const Scenario *scenario;
 
 /* ---------------------------------------------------------------- numbering */
 
-/* In the beginning: the coverage row, and two of the first user's. */
+/* In the beginning: the coverage row, a row of both users, one of the first. */
 #define SLOT_COVERAGE 0
-#define SLOT_USER_A 1
-#define SLOT_USER_B 2
+#define SLOT_USERS_A 1
+#define SLOT_USERS_B 2
 #define SLOT_HOLE 3
 #define NINITIAL 4
 
@@ -38,11 +39,37 @@ static RowKind slot_kind[MAXROWS];
 static u8	slot_columns[MAXROWS];
 static int	slot_of[NXIDS][NROWKINDS];
 
+/* A token is a bit of a version; fresh ones are different bits. */
+#define NO_TOKEN 0xff
+
+static int	ntokens;
+static u8	slot_token[MAXROWS][NUSERS];	/* of each user; the first if not ROW_USERS */
+static u8	first_token[NROWKINDS];
+static Version user_tokens[NUSERS];
+
 static int	nchanges;
 static int	change_xid[MAXCHANGES];
 static u8	change_users[MAXCHANGES];
 static u8	change_leaf[MAXCHANGES];
 static int	change_of[NPROCS][MAXOPS][2];	/* by leaf */
+
+static u8
+NewToken(void)
+{
+	if (ntokens == 8 * sizeof(Version))
+		abort();
+	return ntokens++;
+}
+
+static void
+AddUserToken(int slot, int user)
+{
+	if (slot_token[slot][user] != NO_TOKEN)
+		return;
+	slot_token[slot][user] = mutation == TOKENS_REPEAT && slot != SLOT_USERS_A ?
+		slot_token[SLOT_USERS_A][user] : NewToken();
+	user_tokens[user] |= BIT(slot_token[slot][user]);
+}
 
 static void
 AddSlot(int xid, RowKind kind, u8 columns)
@@ -56,7 +83,27 @@ AddSlot(int xid, RowKind kind, u8 columns)
 	slot_xid[nslots] = xid;
 	slot_kind[nslots] = kind;
 	slot_columns[nslots] = columns;
+	memset(slot_token[nslots], NO_TOKEN, NUSERS);
+	if (kind != ROW_USERS && kind != ROW_FOLDED)
+		slot_token[nslots][0] = mutation == TOKENS_REPEAT && first_token[kind] != NO_TOKEN ?
+			first_token[kind] : NewToken();
+	if (first_token[kind] == NO_TOKEN)
+		first_token[kind] = slot_token[nslots][0];
 	nslots++;
+}
+
+/* A row with tokens of these users. */
+static void
+AddUsersSlot(int xid, u8 users)
+{
+	int			slot = xid != NO_XID && slot_of[xid][ROW_USERS] >= 0 ? slot_of[xid][ROW_USERS] : nslots;
+
+	AddSlot(xid, ROW_USERS, 0);
+	for (int user = 0; user < NUSERS; user++)
+	{
+		if (users & BIT(user))
+			AddUserToken(slot, user);
+	}
 }
 
 static void
@@ -80,11 +127,7 @@ NumberOp(int p, int n, const Op *op, int xid)
 	{
 		case OP_WRITE:
 			AddChange(p, n, xid, op->leaf, op->users);
-			for (int user = 0; user < NUSERS; user++)
-			{
-				if (op->users & BIT(user))
-					AddSlot(token_xid, ROW_USER_1 + user, 0);
-			}
+			AddUsersSlot(token_xid, op->users);
 			break;
 		case OP_REWRITE:
 			AddChange(p, n, xid, LEAF_A, BIT(NUSERS) - 1);
@@ -119,12 +162,14 @@ NumberOp(int p, int n, const Op *op, int xid)
 static void
 Number(void)
 {
-	nslots = nchanges = 0;
+	nslots = nchanges = ntokens = 0;
+	memset(user_tokens, 0, sizeof(user_tokens));
+	memset(first_token, NO_TOKEN, sizeof(first_token));
 	memset(slot_of, -1, sizeof(slot_of));
 	memset(change_of, -1, sizeof(change_of));
 	AddSlot(NO_XID, ROW_COVERAGE, ALL_COLUMNS);
-	AddSlot(NO_XID, ROW_USER_1, 0);
-	AddSlot(NO_XID, ROW_USER_1, 0);
+	AddUsersSlot(NO_XID, BIT(0) | BIT(1));
+	AddUsersSlot(NO_XID, BIT(0));
 	AddSlot(NO_XID, ROW_HOLE, 0);
 	for (int p = 0; p < NTRANSACTIONS; p++)
 	{
@@ -154,8 +199,9 @@ WorldBegin(const Scenario *which, State *s)
 		s->catalog.leaf[i].is_partition = true;
 	}
 	s->catalog.may_read = true;
-	for (int slot = 0; slot < SLOT_HOLE; slot++)
-		s->token[slot] = FreshToken(slot);
+	s->token[SLOT_COVERAGE] = FreshToken(SLOT_COVERAGE);
+	s->token[SLOT_USERS_A] = FreshTokens(SLOT_USERS_A, BIT(0) | BIT(1));
+	s->token[SLOT_USERS_B] = FreshTokens(SLOT_USERS_B, BIT(0));
 
 	if (scenario->b_apart)
 	{
@@ -424,7 +470,32 @@ RowSlot(int xid, RowKind kind)
 RowKind
 RowKey(int slot)
 {
-	return slot_kind[slot] == ROW_FOLDED ? ROW_USER_1 : slot_kind[slot];
+	return slot_kind[slot] == ROW_FOLDED ? ROW_USERS : slot_kind[slot];
+}
+
+Version
+FreshToken(int slot)
+{
+	return BIT(slot_token[slot][0]);
+}
+
+Version
+FreshTokens(int slot, u8 users)
+{
+	Version		tokens = 0;
+
+	for (int user = 0; user < NUSERS; user++)
+	{
+		if (users & BIT(user))
+			tokens |= BIT(slot_token[slot][user]);
+	}
+	return tokens;
+}
+
+Version
+TokensOfUser(int user)
+{
+	return user_tokens[user];
 }
 
 int

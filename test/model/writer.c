@@ -36,10 +36,11 @@ NoteUsers(State *s, int p, u8 users)
 
 	if (mutation == MOVE_BUMPS_NEW && (users & BIT(1)))
 		users = BIT(1);
-	for (int user = 0; user < NUSERS; user++)
+	if (mutation == BUMP_AT_FIRST_CHANGE)
 	{
-		if (mutation == BUMP_AT_FIRST_CHANGE && (users & ~proc->noted & BIT(user)))
-			InsertFreshRow(s, p, ROW_USER_1 + user);
+		int			slot = RowSlot(XidOf(s, p), ROW_USERS);
+
+		InsertRow(s, p, ROW_USERS, s->token[slot] | FreshTokens(slot, users & ~proc->noted));
 	}
 	proc->noted |= users;
 	proc->flags |= MARKED;
@@ -96,11 +97,8 @@ static bool
 StepRollbackTo(State *s, int p)
 {
 	Unchange(s, p);
-	for (int user = 0; user < NUSERS && mutation == BUMP_AT_FIRST_CHANGE; user++)
-	{
-		if (RowSlot(XidOf(s, p), ROW_USER_1 + user) >= 0)
-			InsertRow(s, p, ROW_USER_1 + user, 0);
-	}
+	if (mutation == BUMP_AT_FIRST_CHANGE && RowSlot(XidOf(s, p), ROW_USERS) >= 0)
+		InsertRow(s, p, ROW_USERS, 0);
 	Tell("rolls its write back to a savepoint");
 	NextOp(s, p);
 	return true;
@@ -154,24 +152,22 @@ HasTokensToWrite(const State *s, int p)
 		(proc->noted && mutation != BUMP_AT_FIRST_CHANGE);
 }
 
-/* WriteTokens: one of those noted. */
+/* WriteBumps, or WriteUserTokens. */
 static void
-WriteToken(State *s, int p, int choice, int *nchoices)
+WriteTokens(State *s, int p, int choice, int *nchoices)
 {
 	Proc	   *proc = &s->proc[p];
 
 	if (proc->flags & WHOLE_TABLE)
 	{
-		AddToken(s, p, ROW_BUMP, choice, nchoices);
+		AddTokens(s, p, ROW_BUMP, 0, choice, nchoices);
 		proc->flags &= ~WHOLE_TABLE;
 		proc->noted = 0;
 	}
 	else
 	{
-		int			user = proc->noted & BIT(0) ? 0 : 1;
-
-		AddToken(s, p, ROW_USER_1 + user, choice, nchoices);
-		proc->noted &= ~BIT(user);
+		AddTokens(s, p, ROW_USERS, proc->noted, choice, nchoices);
+		proc->noted = 0;
 	}
 	if (!HasTokensToWrite(s, p))
 	{
@@ -219,7 +215,7 @@ StepCommit(State *s, int p, int choice, int *nchoices)
 	switch (proc->step)
 	{
 		case COMMIT_WRITES_TOKENS:
-			WriteToken(s, p, choice, nchoices);
+			WriteTokens(s, p, choice, nchoices);
 			return true;
 		case COMMIT_IS_VISIBLE:
 			BecomeVisible(s, p);
