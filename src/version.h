@@ -60,11 +60,12 @@ extern bool VersionOpen(VersionReader *reader);
 extern void VersionClose(VersionReader *reader);
 
 /*
- * Put what the rows with this key_hash that the snapshot sees say of each table into
- * *rows, which is empty, in the current memory context.  False if more row versions were
- * met than is reasonable, or one that is not the library's; *rows is then useless.
- * All probes of a reader have the same snapshot.  Not under SERIALIZABLE, where it would take predicate locks on pages
- * that users share, but with SnapshotSelf, which takes none.
+ * Put what the rows with this key_hash that the snapshot sees say of each table
+ * into *rows, which is empty, in the current memory context.  False if more row
+ * versions were met than is reasonable, or one that is not the library's; *rows is
+ * then useless.  All probes of a reader have the same snapshot.  Not under
+ * SERIALIZABLE, where it would take predicate locks on pages that users share, but
+ * with SnapshotSelf, which takes none.
  */
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);

@@ -94,28 +94,11 @@ VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens
 	return true;
 }
 
-/* An array of elements of a fixed size, in `buffer`, which is aligned. */
-static Datum
-MakeArray(void *buffer, Oid element_type, const void *elements, int n, Size size)
-{
-	ArrayType  *array = buffer;
-	Size		bytes = ARR_OVERHEAD_NONULLS(1) + n * size;
-
-	SET_VARSIZE(array, bytes);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = element_type;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	memcpy(Elements(array), elements, n * size);
-	return PointerGetDatum(array);
-}
-
 void
 VersionRowStore(TupleTableSlot *slot, char kind, int64 key_hash, const VersionTokens *tokens)
 {
-	uint64		tables[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(Oid)) / sizeof(uint64) + 1];
-	uint64		numbers[(ARR_OVERHEAD_NONULLS(1) + VERSION_MAX_TABLES * sizeof(uint64)) / sizeof(uint64) + 1];
+	Datum		tables[VERSION_MAX_TABLES];
+	Datum		numbers[VERSION_MAX_TABLES];
 	int			natts = slot->tts_tupleDescriptor->natts;
 	Datum	   *values = palloc0(natts * sizeof(Datum));
 	bool	   *nulls = palloc(natts * sizeof(bool));
@@ -125,10 +108,21 @@ VersionRowStore(TupleTableSlot *slot, char kind, int64 key_hash, const VersionTo
 	memset(nulls, false, VERSION_NATTS * sizeof(bool));
 	values[ANUM_KEY_HASH - 1] = Int64GetDatum(key_hash);
 	values[ANUM_KIND - 1] = CharGetDatum(kind);
-	values[ANUM_TABLES - 1] = MakeArray(tables, OIDOID, tokens->tables, tokens->n, sizeof(Oid));
-	values[ANUM_TOKENS - 1] = MakeArray(numbers, INT8OID, tokens->tokens, tokens->n, sizeof(uint64));
+	for (int i = 0; i < tokens->n; i++)
+	{
+		tables[i] = ObjectIdGetDatum(tokens->tables[i]);
+		numbers[i] = Int64GetDatum((int64) tokens->tokens[i]);
+	}
+	values[ANUM_TABLES - 1] =
+		PointerGetDatum(construct_array(tables, tokens->n, OIDOID,
+										sizeof(Oid), true, TYPALIGN_INT));
+	values[ANUM_TOKENS - 1] =
+		PointerGetDatum(construct_array(numbers, tokens->n, INT8OID,
+										sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	ExecForceStoreHeapTuple(heap_form_tuple(slot->tts_tupleDescriptor, values, nulls),
 							slot, true);
+	pfree(DatumGetPointer(values[ANUM_TABLES - 1]));
+	pfree(DatumGetPointer(values[ANUM_TOKENS - 1]));
 	pfree(values);
 	pfree(nulls);
 }

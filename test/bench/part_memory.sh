@@ -9,8 +9,8 @@
 # Asked for are 10,000 of 100,000 people who lie far apart.  Their entries fill 22
 # MB; the pages with their finished rows 80 MB, those with the rows that a context
 # is made of ten times as much.  The local tier has 32 MB, and shared_buffers
-# that much less.  A hit has to read versions, and those of a person lie in six
-# pages, as they came table by table; in two after a CLUSTER.
+# that much less.  A hit has to read the person's versions: a page of the index,
+# and one of the table.
 
 measure_memory() {
 	say "memory"
