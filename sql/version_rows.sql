@@ -31,7 +31,7 @@ END $$;
 -- How many tables each of the users' rows has tokens of; each table is in a row once.
 CREATE FUNCTION rows_of_users() RETURNS TABLE (tables int, tokens int, different bigint) LANGUAGE sql AS $$
 	SELECT cardinality(tables), cardinality(tokens), (SELECT count(DISTINCT t) FROM unnest(tables) t)
-	FROM clarify_cache.version WHERE kind = 'u' ORDER BY 1, xmin::text::bigint
+	FROM clarify_cache.version WHERE kind = 'u' ORDER BY 1
 $$;
 
 -- Two users, in one transaction, the tables in turn
@@ -116,8 +116,8 @@ SELECT * FROM rows_of_users();
 SELECT look_at(1), look_at(2), look_at(4);
 SELECT clarify_cache.compact();
 
--- Sets of tables that no row can have all of: whatever the order, rows stay few, since
--- a row takes those that it has, and has room for.
+-- Sets of tables that no row can have all of: a row takes those that it has, and only
+-- what is in none goes where there is room.
 SET clarify_cache.enabled = off;
 CREATE PROCEDURE change_two(first int, second int) LANGUAGE plpgsql AS $$
 BEGIN
@@ -172,8 +172,8 @@ RESET clarify_cache.enabled;
 SELECT look_at(1), look_at(4);
 SELECT look_at(1), look_at(4);
 
--- A column that somebody has added, and a row made by hand: that user's contexts are built, nothing fails,
--- and writers add rows of their own.
+-- A column that somebody has added, and a row made by hand: that user's contexts are
+-- built, nothing fails, and writers add rows of their own.
 CREATE TEMP TABLE saved AS SELECT * FROM clarify_cache.version WHERE kind = 'u' AND cardinality(tables) = 3;
 ALTER EXTENSION clarify_cache DROP TABLE clarify_cache.version;
 ALTER TABLE clarify_cache.version DISABLE TRIGGER guard_row;

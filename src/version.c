@@ -150,9 +150,12 @@ FindRow(const VersionRows *rows, char kind, Oid table_id)
 void
 VersionRowsAdd(VersionRows *rows, char kind, const VersionTokens *tokens)
 {
+	/* Of coverage and holes there are many that differ, and few that are the same. */
+	bool		merge = kind == VERSION_USER || kind == VERSION_BUMP;
+
 	for (int i = 0; i < tokens->n; i++)
 	{
-		VersionRow *found = FindRow(rows, kind, tokens->tables[i]);
+		VersionRow *found = merge ? FindRow(rows, kind, tokens->tables[i]) : NULL;
 		VersionRow	row = {tokens->tables[i], kind, tokens->tokens[i]};
 
 		if (found != NULL)

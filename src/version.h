@@ -18,7 +18,7 @@
 #include "user_key.h"
 #include "version_row.h"
 
-/* What the rows of one kind say of one table. */
+/* What rows of one kind say of one table. */
 typedef struct VersionRow
 {
 	Oid			table_id;
@@ -30,7 +30,8 @@ typedef struct VersionRows
 {
 	int			nrows;
 	int			capacity;
-	VersionRow *rows;			/* each kind and table once; palloc'd; NULL while empty */
+	VersionRow *rows;			/* users and bumps: each table once; palloc'd; NULL
+								 * while empty */
 } VersionRows;
 
 /* A table's table-level rows, in one. */
@@ -70,7 +71,7 @@ extern void VersionClose(VersionReader *reader);
 extern bool VersionProbe(VersionReader *reader, Snapshot snapshot,
 						 int64 key_hash, VersionRows *rows);
 
-/* Append one of another kind or table, in the context of *rows or the current one. */
+/* Append one that is not there yet, in the context of *rows or the current one. */
 extern void VersionRowsAppend(VersionRows *rows, const VersionRow *row);
 
 /* Add the tokens of a row. */

@@ -32,7 +32,7 @@
  * A row has a user's tokens of all tables, so writers of different tables meet at
  * it, too, and who comes second inserts a row, as for the same table.
  *
- * Folding rows of a key replaces some of them, each untouched, by one with the
+ * Folding rows of a key replaces some of them, each untouched, by fewer with the
  * XOR of their values, table by table, in one commit: whatever a snapshot sees of
  * that, the XOR is the same.  To take a table's token out of a row likewise
  * replaces it by one with the others.
@@ -58,16 +58,16 @@
 #include "utils/timestamp.h"
 #include "version.h"
 
-/* Rows of a key that a writer fails to get before it inserts one instead, */
+/* How often a writer looks for rows, if others come first at those that it finds, */
 #define MAX_UPDATE_TRIES 4
 
 /*
- * and index entries that it looks at.  So as many writers of one user can be at work
+ * and at how many index entries.  So as many writers of one user can be at work
  * at once, each at a row of its own, before rows are added for good.
  */
 #define MAX_UPDATE_PROBES 100
 
-/* Rows of a key that are folded into one at a time. */
+/* Rows of a key that are folded at a time. */
 #define MAX_FOLDED 1000
 
 /* Free bytes of a page below which a writer prunes it. */
@@ -336,49 +336,6 @@ TryReplaceRow(VersionWriter *writer, ItemPointer tid, char kind, int64 key_hash,
 	return updated;
 }
 
-/* The tables of one key that are yet to get a fresh token. */
-typedef struct NewTokens
-{
-	char		kind;
-	int64		key_hash;
-	Oid		   *tables;
-	int			ntables;
-} NewTokens;
-
-/* Has a row room for the token of at least one of them? */
-static bool
-HasRoom(const VersionTokens *tokens, const NewTokens *new)
-{
-	for (int i = 0; i < new->ntables; i++)
-	{
-		if (tokens->n < VERSION_MAX_TABLES || VersionTokensFind(tokens, new->tables[i]) >= 0)
-			return true;
-	}
-	return false;
-}
-
-/* XOR in a fresh token for each table that there is room for. */
-static void
-AddFreshTokens(VersionTokens *tokens, const NewTokens *new)
-{
-	for (int i = 0; i < new->ntables; i++)
-		(void) VersionTokensAdd(tokens, new->tables[i], FreshToken());
-}
-
-/* The row with these tokens is written: what is left? */
-static void
-ForgetAdded(NewTokens *new, const VersionTokens *tokens)
-{
-	int			nleft = 0;
-
-	for (int i = 0; i < new->ntables; i++)
-	{
-		if (VersionTokensFind(tokens, new->tables[i]) < 0)
-			new->tables[nleft++] = new->tables[i];
-	}
-	new->ntables = nleft;
-}
-
 /* Keys of clarify_cache.version's index, whose columns are the table's first. */
 static void
 InitScanKeys(ScanKey keys, int64 key_hash, char kind)
@@ -389,67 +346,198 @@ InitScanKeys(ScanKey keys, int64 key_hash, char kind)
 				CharGetDatum(kind));
 }
 
+/* The tables of one key that are yet to get a fresh token. */
+typedef struct NewTokens
+{
+	char		kind;
+	int64		key_hash;
+	Oid		   *tables;
+	int		   *places;			/* which of the rows found is to have it, or -1 */
+	int			ntables;
+} NewTokens;
+
+/* Let the row have those that it has a token of already; how many are those? */
+static int
+PlaceKnown(NewTokens *new, const VersionTokens *tokens, int place)
+{
+	int			nplaced = 0;
+
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (new->places[i] < 0 && VersionTokensFind(tokens, new->tables[i]) >= 0)
+		{
+			new->places[i] = place;
+			nplaced++;
+		}
+	}
+	return nplaced;
+}
+
 /*
- * Add tokens to rows that are there, as far as that goes; one row will do unless
- * there are many tables.  Backward, as the newest row versions mostly come last:
+ * Find free rows that have a token of the tables, and one that has room for what is
+ * in none, if there is any.  Backward, as the newest row versions mostly come last:
  * where many write, dead ones pile up at the front until VACUUM comes by, since an
  * index page that changes all the time is not cleaned in passing.
+ *
+ * Returns their number, which is at most that of the tables and one.
  */
-static void
-UpdateRows(VersionWriter *writer, NewTokens *new)
+static int
+FindRows(VersionWriter *writer, NewTokens *new, FoundRow *rows)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
 	ItemPointer tid;
+	int			nrows = 0;
+	int			nplaced = 0;
+	bool		has_room = false;
 	int			probed = 0;
-	int			failed = 0;
 
+	for (int i = 0; i < new->ntables; i++)
+		new->places[i] = -1;
 	InitScanKeys(keys, new->key_hash, new->kind);
 	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
 	index_rescan(scan, keys, 2, NULL, 0);
-	while (new->ntables > 0 && failed < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
+	while (nplaced < new->ntables && probed++ < MAX_UPDATE_PROBES &&
 		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
 	{
-		FoundRow	found;
+		FoundRow   *row = &rows[nrows];
 		bool		all_dead;
-		bool		is_free = FetchRow(writer, tid, &found, &all_dead);
+		bool		is_free = FetchRow(writer, tid, row, &all_dead);
+		int			nknown;
 
 		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
-		if (!is_free || !HasRoom(&found.tokens, new))
+		if (!is_free)
 			continue;
-		AddFreshTokens(&found.tokens, new);
-		if (TryReplaceRow(writer, &found.tid, new->kind, new->key_hash, &found.tokens))
-			ForgetAdded(new, &found.tokens);
-		else
-			failed++;
+		nknown = PlaceKnown(new, &row->tokens, nrows);
+		nplaced += nknown;
+		if (nknown > 0 || (!has_room && row->tokens.n < VERSION_MAX_TABLES))
+			nrows++;
+		has_room |= row->tokens.n < VERSION_MAX_TABLES;
 	}
 	index_endscan(scan);
+	return nrows;
+}
+
+static bool
+AnyPlaced(const NewTokens *new, int place)
+{
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (new->places[i] == place)
+			return true;
+	}
+	return false;
+}
+
+/* A row that has room for another table, best one that changes anyway; or -1. */
+static int
+PlaceWithRoom(const NewTokens *new, const FoundRow *rows, int nrows)
+{
+	int			place = -1;
+
+	for (int i = nrows - 1; i >= 0; i--)
+	{
+		if (rows[i].tokens.n == VERSION_MAX_TABLES)
+			continue;
+		place = i;
+		if (AnyPlaced(new, i))
+			break;
+	}
+	return place;
+}
+
+/* XOR in a fresh token for each table that a row is to have, or has room for. */
+static void
+AddFreshTokens(NewTokens *new, FoundRow *rows, int nrows)
+{
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (new->places[i] < 0)
+			new->places[i] = PlaceWithRoom(new, rows, nrows);
+		if (new->places[i] >= 0)
+			(void) VersionTokensAdd(&rows[new->places[i]].tokens, new->tables[i], FreshToken());
+	}
+}
+
+/* This row is written: forget the tables that it has. */
+static void
+ForgetPlaced(NewTokens *new, int place)
+{
+	int			nleft = 0;
+
+	for (int i = 0; i < new->ntables; i++)
+	{
+		if (new->places[i] == place)
+			continue;
+		new->tables[nleft] = new->tables[i];
+		new->places[nleft++] = new->places[i];
+	}
+	new->ntables = nleft;
+}
+
+/*
+ * Add tokens to rows that are there, as far as there are any.  True if somebody
+ * came first at one, so that it is worth another try.
+ */
+static bool
+UpdateRows(VersionWriter *writer, NewTokens *new)
+{
+	FoundRow   *rows = palloc((new->ntables + 1) * sizeof(FoundRow));
+	int			nrows = FindRows(writer, new, rows);
+	bool		lost = false;
+
+	AddFreshTokens(new, rows, nrows);
+	for (int i = 0; i < nrows; i++)
+	{
+		if (!AnyPlaced(new, i))
+			continue;
+		if (TryReplaceRow(writer, &rows[i].tid, new->kind, new->key_hash, &rows[i].tokens))
+			ForgetPlaced(new, i);
+		else
+			lost = true;
+	}
+	pfree(rows);
+	return lost;
+}
+
+/* One row, or several if they are too many for one. */
+static void
+InsertTokens(VersionWriter *writer, char kind, int64 key_hash, const Oid *tables, int ntables)
+{
+	for (int done = 0; done < ntables; done += VERSION_MAX_TABLES)
+	{
+		VersionTokens tokens = {0};
+
+		for (int i = done; i < Min(ntables, done + VERSION_MAX_TABLES); i++)
+			(void) VersionTokensAdd(&tokens, tables[i], FreshToken());
+		InsertRow(writer, kind, key_hash, &tokens);
+	}
 }
 
 void
 VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash, Oid *tables, int ntables)
 {
-	NewTokens	new = {kind, key_hash, tables, ntables};
+	NewTokens	new = {kind, key_hash, tables, NULL, ntables};
 
-	if (ntables > 0 && writer->snapshot != NULL && writer->index != NULL)
-		UpdateRows(writer, &new);
-	while (new.ntables > 0)
+	if (ntables == 0)
+		return;
+	if (writer->snapshot != NULL && writer->index != NULL)
 	{
-		VersionTokens tokens = {0};
-
-		AddFreshTokens(&tokens, &new);
-		InsertRow(writer, kind, key_hash, &tokens);
-		ForgetAdded(&new, &tokens);
+		new.places = palloc(ntables * sizeof(int));
+		for (int i = 0; i < MAX_UPDATE_TRIES && new.ntables > 0; i++)
+		{
+			if (!UpdateRows(writer, &new))
+				break;
+		}
+		pfree(new.places);
 	}
+	InsertTokens(writer, kind, key_hash, new.tables, new.ntables);
 }
 
 void
 VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 {
-	VersionTokens tokens = {0};
-
-	(void) VersionTokensAdd(&tokens, table_id, FreshToken());
-	InsertRow(writer, kind, USER_KEY_HASH_TABLE, &tokens);
+	InsertTokens(writer, kind, USER_KEY_HASH_TABLE, &table_id, 1);
 }
 
 /* Delete a row; false if somebody is at it. */
@@ -556,7 +644,7 @@ InsertSum(VersionWriter *writer, const RowKey *key, const VersionRows *sum)
 	}
 }
 
-/* Fold rows of a key; returns how many there are less. */
+/* Fold rows of a key, if that makes fewer; returns how many there are less. */
 static int64
 FoldRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int nrows)
 {
@@ -568,19 +656,19 @@ FoldRows(VersionWriter *writer, const RowKey *key, FoundRow *rows, int nrows)
 		return 0;
 	for (int i = 0; i < nrows; i++)
 		VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
-	if (RowsNeeded(&sum) >= nrows)
-		return 0;				/* there are as few as can be */
-
-	sum.nrows = 0;
-	for (int i = 0; i < nrows; i++)
+	if (RowsNeeded(&sum) < nrows)
 	{
-		if (!TakeRow(writer, &rows[i].tid))
-			continue;
-		VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
-		ntaken++;
+		sum.nrows = 0;
+		for (int i = 0; i < nrows; i++)
+		{
+			if (!TakeRow(writer, &rows[i].tid))
+				continue;
+			VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
+			ntaken++;
+		}
+		InsertSum(writer, key, &sum);
+		ntaken -= RowsNeeded(&sum);
 	}
-	InsertSum(writer, key, &sum);
-	ntaken -= RowsNeeded(&sum);
 	pfree(sum.rows);
 	return ntaken;
 }

@@ -30,7 +30,7 @@ TakeRow(State *s, int p, int slot)
 }
 
 /*
- * The row that a scanned one has become by now.  Only who folds with the
+ * The row that a scanned one has become by now.  Only who goes on with the
  * tokens of the scan asks.
  */
 static int
@@ -54,8 +54,7 @@ LatestVersion(const State *s, int slot)
 static int
 LockedVersion(const State *s, int scanned)
 {
-	return mutation == FOLD_SCANNED || mutation == UPDATE_SCANNED ?
-		LatestVersion(s, scanned) : scanned;
+	return mutation == UPDATE_SCANNED ? LatestVersion(s, scanned) : scanned;
 }
 
 static bool

@@ -114,7 +114,7 @@ StepCompact(State *s, int p)
 	{
 		proc->write_snapshot = s->committed;
 		proc->step++;
-		Tell("scans the first user's rows of `version`");
+		Tell("scans users' rows of `version`");
 		return true;
 	}
 	FoldRows(s, p);
