@@ -117,6 +117,7 @@ users_goals() {
 	for count in ${users//,/ }; do
 		[ "$count" != "$least" ] || continue
 		beyond() { echo "([users|$1|$2 users|latency] - [users|bare|$2 users|latency])"; }
+		goal "local hit: $count users / $least users" '<=' 1.3 x "[users|local|$count users|latency] / [users|local|$least users|latency]"
 		goal "local hit, beyond bare: $count users / $least users" '<=' 1.3 x "$(beyond local "$count") / $(beyond local "$least")"
 		[ "$count" -lt 10000 ] || goal "local hit of 10,000 people, beyond bare: $count users / $least users" '<=' 1.3 x \
 			"$(beyond 'local (10000 people)' "$count") / $(beyond local "$least")"
