@@ -116,8 +116,8 @@ SELECT * FROM rows_of_users();
 SELECT look_at(1), look_at(2), look_at(4);
 SELECT clarify_cache.compact();
 
--- Sets of tables that no row can have all of: a row takes those that it has, and only
--- what is in none goes where there is room.
+-- Sets of tables that no row can have all of: a full row takes those that it has, so
+-- that rows stay few.
 SET clarify_cache.enabled = off;
 CREATE PROCEDURE change_two(first int, second int) LANGUAGE plpgsql AS $$
 BEGIN

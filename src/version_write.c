@@ -35,11 +35,11 @@
 #include "version.h"
 #include "version_table.h"
 
-/* How often a writer looks for rows, if others come first at those that it finds, */
+/* Rows at which others come first before a writer inserts one instead, */
 #define MAX_UPDATE_TRIES 4
 
 /*
- * and at how many index entries.  So as many writers of one user can be at work
+ * and index entries that it looks at.  So as many writers of one user can be at work
  * at once, each at a row of its own, before rows are added for good.
  */
 #define MAX_UPDATE_PROBES 100
@@ -98,152 +98,79 @@ typedef struct NewTokens
 {
 	VersionKey	key;
 	Oid		   *tables;
-	int		   *places;			/* which of the rows found is to have it, or -1 */
 	int			ntables;
 } NewTokens;
 
-/* Let the row have those that it has a token of already; how many are those? */
-static int
-PlaceKnown(NewTokens *new, const VersionTokens *tokens, int place)
-{
-	int			nplaced = 0;
-
-	for (int i = 0; i < new->ntables; i++)
-	{
-		if (new->places[i] < 0 && VersionTokensFind(tokens, new->tables[i]) >= 0)
-		{
-			new->places[i] = place;
-			nplaced++;
-		}
-	}
-	return nplaced;
-}
-
 /*
- * Find free rows that have a token of the tables, and one that has room for what is
- * in none, if there is any.  Backward, as the newest row versions mostly come last:
- * where many write, dead ones pile up at the front until VACUUM comes by, since an
- * index page that changes all the time is not cleaned in passing.
- *
- * Returns their number, which is at most that of the tables and one.
+ * XOR a fresh token in for each of them, if the row has room for all that it does
+ * not have; else for those that it has.  False if these are none.
  */
-static int
-FindRows(VersionWriter *writer, NewTokens *new, VersionFound *rows)
-{
-	IndexScanDesc scan;
-	ScanKeyData keys[2];
-	ItemPointer tid;
-	int			nrows = 0;
-	int			nplaced = 0;
-	bool		has_room = false;
-	int			probed = 0;
-
-	for (int i = 0; i < new->ntables; i++)
-		new->places[i] = -1;
-	VersionTableScanKeys(keys, &new->key);
-	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
-	index_rescan(scan, keys, 2, NULL, 0);
-	while (nplaced < new->ntables && probed++ < MAX_UPDATE_PROBES &&
-		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
-	{
-		VersionFound   *row = &rows[nrows];
-		bool		all_dead;
-		bool		is_free = VersionTableFetch(writer, tid, row, &all_dead);
-		int			nknown;
-
-		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
-		if (!is_free)
-			continue;
-		nknown = PlaceKnown(new, &row->tokens, nrows);
-		nplaced += nknown;
-		if (nknown > 0 || (!has_room && row->tokens.n < VERSION_MAX_TABLES))
-			nrows++;
-		has_room |= row->tokens.n < VERSION_MAX_TABLES;
-	}
-	index_endscan(scan);
-	return nrows;
-}
-
 static bool
-AnyPlaced(const NewTokens *new, int place)
+AddFreshTokens(VersionTokens *tokens, const NewTokens *new)
 {
+	int			nknown = 0;
+	bool		has_room;
+
+	for (int i = 0; i < new->ntables; i++)
+		nknown += VersionTokensFind(tokens, new->tables[i]) >= 0;
+	has_room = tokens->n + new->ntables - nknown <= VERSION_MAX_TABLES;
 	for (int i = 0; i < new->ntables; i++)
 	{
-		if (new->places[i] == place)
-			return true;
+		if (has_room || VersionTokensFind(tokens, new->tables[i]) >= 0)
+			(void) VersionTokensAdd(tokens, new->tables[i], FreshToken());
 	}
-	return false;
+	return has_room || nknown > 0;
 }
 
-/* A row that has room for another table, best one that changes anyway; or -1. */
-static int
-PlaceWithRoom(const NewTokens *new, const VersionFound *rows, int nrows)
-{
-	int			place = -1;
-
-	for (int i = nrows - 1; i >= 0; i--)
-	{
-		if (rows[i].tokens.n == VERSION_MAX_TABLES)
-			continue;
-		place = i;
-		if (AnyPlaced(new, i))
-			break;
-	}
-	return place;
-}
-
-/* XOR in a fresh token for each table that a row is to have, or has room for. */
+/* The row with these tokens is written: what is left? */
 static void
-AddFreshTokens(NewTokens *new, VersionFound *rows, int nrows)
-{
-	for (int i = 0; i < new->ntables; i++)
-	{
-		if (new->places[i] < 0)
-			new->places[i] = PlaceWithRoom(new, rows, nrows);
-		if (new->places[i] >= 0)
-			(void) VersionTokensAdd(&rows[new->places[i]].tokens, new->tables[i], FreshToken());
-	}
-}
-
-/* This row is written: forget the tables that it has. */
-static void
-ForgetPlaced(NewTokens *new, int place)
+ForgetAdded(NewTokens *new, const VersionTokens *tokens)
 {
 	int			nleft = 0;
 
 	for (int i = 0; i < new->ntables; i++)
 	{
-		if (new->places[i] == place)
-			continue;
-		new->tables[nleft] = new->tables[i];
-		new->places[nleft++] = new->places[i];
+		if (VersionTokensFind(tokens, new->tables[i]) < 0)
+			new->tables[nleft++] = new->tables[i];
 	}
 	new->ntables = nleft;
 }
 
 /*
- * Add tokens to rows that are there, as far as there are any.  True if somebody
- * came first at one, so that it is worth another try.
+ * Add tokens to rows that are there, as far as that goes; one row will do unless
+ * there are many tables.  Backward, as the newest row versions mostly come last:
+ * where many write, dead ones pile up at the front until VACUUM comes by, since an
+ * index page that changes all the time is not cleaned in passing.  And on from a row
+ * that somebody else got first, as all who begin again would meet at the next.
  */
-static bool
+static void
 UpdateRows(VersionWriter *writer, NewTokens *new)
 {
-	VersionFound   *rows = palloc((new->ntables + 1) * sizeof(VersionFound));
-	int			nrows = FindRows(writer, new, rows);
-	bool		lost = false;
+	IndexScanDesc scan;
+	ScanKeyData keys[2];
+	ItemPointer tid;
+	int			probed = 0;
+	int			lost = 0;
 
-	AddFreshTokens(new, rows, nrows);
-	for (int i = 0; i < nrows; i++)
+	VersionTableScanKeys(keys, &new->key);
+	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (new->ntables > 0 && lost < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
+		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
 	{
-		if (!AnyPlaced(new, i))
+		VersionFound found;
+		bool		all_dead;
+		bool		is_free = VersionTableFetch(writer, tid, &found, &all_dead);
+
+		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
+		if (!is_free || !AddFreshTokens(&found.tokens, new))
 			continue;
-		if (VersionTableReplace(writer, &rows[i].tid, &new->key, &rows[i].tokens))
-			ForgetPlaced(new, i);
+		if (VersionTableReplace(writer, &found.tid, &new->key, &found.tokens))
+			ForgetAdded(new, &found.tokens);
 		else
-			lost = true;
+			lost++;
 	}
-	pfree(rows);
-	return lost;
+	index_endscan(scan);
 }
 
 /* One row, or several if they are too many for one. */
@@ -263,20 +190,10 @@ InsertTokens(VersionWriter *writer, const VersionKey *key, const Oid *tables, in
 void
 VersionAddTokens(VersionWriter *writer, char kind, int64 key_hash, Oid *tables, int ntables)
 {
-	NewTokens	new = {{key_hash, kind}, tables, NULL, ntables};
+	NewTokens	new = {{key_hash, kind}, tables, ntables};
 
-	if (ntables == 0)
-		return;
-	if (writer->snapshot != NULL && writer->index != NULL)
-	{
-		new.places = palloc(ntables * sizeof(int));
-		for (int i = 0; i < MAX_UPDATE_TRIES && new.ntables > 0; i++)
-		{
-			if (!UpdateRows(writer, &new))
-				break;
-		}
-		pfree(new.places);
-	}
+	if (ntables > 0 && writer->snapshot != NULL && writer->index != NULL)
+		UpdateRows(writer, &new);
 	InsertTokens(writer, &new.key, new.tables, new.ntables);
 }
 
