@@ -14,7 +14,7 @@ COMMENT ON SCHEMA clarify_cache IS 'clarify_cache: administration, counters and 
 -- Tokens, one for each of the tables, of a user (kind u), or of tables as a whole:
 -- coverage (c), hole (h), bump (b).  Only the library writes them.
 -- The fill factor leaves room for HOT updates, and truncation by vacuum would
--- take a lock that writers wait for.
+-- take a lock that writers wait for.  Arrays are PLAIN to be read where they lie.
 CREATE TABLE clarify_cache.version (
 	key_hash bigint NOT NULL,
 	kind "char" NOT NULL,

@@ -27,19 +27,6 @@ RowsNeeded(const VersionRows *sum)
 	return (sum->nrows + VERSION_MAX_TABLES - 1) / VERSION_MAX_TABLES;
 }
 
-static void
-InsertSum(VersionWriter *writer, const VersionKey *key, const VersionRows *sum)
-{
-	for (int done = 0; done < sum->nrows; done += VERSION_MAX_TABLES)
-	{
-		VersionTokens tokens = {0};
-
-		for (int i = done; i < Min(sum->nrows, done + VERSION_MAX_TABLES); i++)
-			(void) VersionTokensAdd(&tokens, sum->rows[i].table_id, sum->rows[i].token);
-		VersionTableInsert(writer, key, &tokens);
-	}
-}
-
 /* Fold rows of a key, if that makes fewer; returns how many there are less. */
 static int64
 FoldRows(VersionWriter *writer, const VersionKey *key, VersionFound *rows, int nrows)
@@ -62,7 +49,7 @@ FoldRows(VersionWriter *writer, const VersionKey *key, VersionFound *rows, int n
 			VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
 			ntaken++;
 		}
-		InsertSum(writer, key, &sum);
+		VersionTableInsert(writer, key, &sum);
 		ntaken -= RowsNeeded(&sum);
 	}
 	pfree(sum.rows);
@@ -73,8 +60,8 @@ FoldRows(VersionWriter *writer, const VersionKey *key, VersionFound *rows, int n
 int64
 VersionCompact(VersionWriter *writer)
 {
-	VersionFound   *rows;
-	VersionKey		key = {0};
+	VersionFound *rows;
+	VersionKey	key = {0};
 	TupleTableSlot *slot;
 	IndexScanDesc scan;
 	int64		removed = 0;
@@ -88,8 +75,8 @@ VersionCompact(VersionWriter *writer)
 	index_rescan(scan, NULL, 0, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		VersionKey		next_key;
-		VersionFound	next;
+		VersionKey	next_key;
+		VersionFound next;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!VersionTableDescribe(slot, &next_key, &next))

@@ -28,7 +28,10 @@
 #define VERSION_BUMP		'b' /* something changed for every user */
 #define VERSION_USER		'u' /* something of one user changed */
 
-/* Tables that one row has tokens of at most, which keeps it short. */
+/*
+ * Tables that one row has tokens of at most: some 850 bytes, so that it is never
+ * TOASTed, and its page has room for later versions of it.
+ */
 #define VERSION_MAX_TABLES 64
 
 typedef struct VersionTokens

@@ -118,13 +118,26 @@ InsertIndexEntries(VersionWriter *writer, CompatIndexes wanted)
 	}
 }
 
-void
-VersionTableInsert(VersionWriter *writer, const VersionKey *key, const VersionTokens *tokens)
+static void
+InsertRow(VersionWriter *writer, const VersionKey *key, const VersionTokens *tokens)
 {
 	VersionRowStore(writer->new_slot, key->kind, key->key_hash, tokens);
 	table_tuple_insert(writer->heap, writer->new_slot,
 					   GetCurrentCommandId(true), 0, NULL);
 	InsertIndexEntries(writer, COMPAT_ALL_INDEXES);
+}
+
+void
+VersionTableInsert(VersionWriter *writer, const VersionKey *key, const VersionRows *tokens)
+{
+	for (int done = 0; done < tokens->nrows; done += VERSION_MAX_TABLES)
+	{
+		VersionTokens row = {0};
+
+		for (int i = done; i < Min(tokens->nrows, done + VERSION_MAX_TABLES); i++)
+			(void) VersionTokensAdd(&row, tokens->rows[i].table_id, tokens->rows[i].token);
+		InsertRow(writer, key, &row);
+	}
 }
 
 /* Is this tuple the latest version, touched by nobody?  Its page is locked. */

@@ -44,9 +44,12 @@ typedef struct VersionFound
 /* The keys of a scan of writer->index for the rows of a key; there are two. */
 extern void VersionTableScanKeys(ScanKey keys, const VersionKey *key);
 
-/* Add a row.  May raise what an INSERT may. */
+/*
+ * Add rows of the key with these tokens, as many as it takes to hold them.  May raise
+ * what an INSERT may.
+ */
 extern void VersionTableInsert(VersionWriter *writer, const VersionKey *key,
-							   const VersionTokens *tokens);
+							   const VersionRows *tokens);
 
 /*
  * Find the row version that writer->snapshot sees among those that begin at tid, of

@@ -103,7 +103,9 @@ typedef struct NewTokens
 
 /*
  * XOR a fresh token in for each of them, if the row has room for all that it does
- * not have; else for those that it has.  False if these are none.
+ * not have; else for those that it has.  False if these are none.  There is always
+ * room where there are no more tables than a row holds, and one row is enough.  Of
+ * more, some come to be in several rows, until compact().
  */
 static bool
 AddFreshTokens(VersionTokens *tokens, const NewTokens *new)
@@ -173,18 +175,21 @@ UpdateRows(VersionWriter *writer, NewTokens *new)
 	index_endscan(scan);
 }
 
-/* One row, or several if they are too many for one. */
 static void
 InsertTokens(VersionWriter *writer, const VersionKey *key, const Oid *tables, int ntables)
 {
-	for (int done = 0; done < ntables; done += VERSION_MAX_TABLES)
-	{
-		VersionTokens tokens = {0};
+	VersionRows fresh = {0};
 
-		for (int i = done; i < Min(ntables, done + VERSION_MAX_TABLES); i++)
-			(void) VersionTokensAdd(&tokens, tables[i], FreshToken());
-		VersionTableInsert(writer, key, &tokens);
+	if (ntables == 0)
+		return;
+	for (int i = 0; i < ntables; i++)
+	{
+		VersionRow	row = {tables[i], key->kind, FreshToken()};
+
+		VersionRowsAppend(&fresh, &row);
 	}
+	VersionTableInsert(writer, key, &fresh);
+	pfree(fresh.rows);
 }
 
 void
@@ -209,8 +214,8 @@ VersionInsert(VersionWriter *writer, char kind, Oid table_id)
 static void
 DeleteToken(VersionWriter *writer, TupleTableSlot *slot, Oid table_id)
 {
-	VersionKey		key;
-	VersionFound	row;
+	VersionKey	key;
+	VersionFound row;
 
 	if (!VersionTableDescribe(slot, &key, &row) || !VersionTokensRemove(&row.tokens, table_id))
 		return;

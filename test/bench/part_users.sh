@@ -2,9 +2,9 @@
 # shellcheck disable=SC2034,SC2154,SC2317,SC2329	# of and for common.sh; called by name
 #
 # Does it matter how many people there are?  With a million of them the table of
-# versions has a million rows, with tokens of five tables each.  Each has a few rows in each table.  Asked for
-# are 1,000 of them, who lie far apart, and again 10,000; processes are kept in
-# their places, where they can be.
+# versions has a million rows, with tokens of five tables each.  Each person has a
+# few rows in each table.  Asked for are 1,000 of them, who lie far apart, and again
+# 10,000; processes are kept in their places, where they can be.
 
 measure_users() {
 	local count started
