@@ -23,11 +23,12 @@
 #include "access/relscan.h"
 #include "access/transam.h"
 #include "catalog/pg_am.h"
-#include "executor/tuptable.h"
 #include "ext_tables.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "version.h"
+#include "version_fetch.h"
 #include "version_memo.h"
 
 /*
@@ -115,10 +116,7 @@ void
 VersionClose(VersionReader *reader)
 {
 	if (reader->scan != NULL)
-	{
 		index_endscan(reader->scan);
-		ExecDropSingleTupleTableSlot(reader->slot);
-	}
 	relation_close(reader->index, AccessShareLock);
 	relation_close(reader->heap, AccessShareLock);
 }
@@ -165,43 +163,34 @@ VersionRowsAdd(VersionRows *rows, char kind, const VersionTokens *tokens)
 	}
 }
 
-/* False if it is no row of ours. */
-static bool
-AddSlot(VersionRows *rows, TupleTableSlot *slot)
-{
-	VersionTokens tokens;
-
-	slot_getallattrs(slot);
-	if (!VersionTokensRead(slot->tts_values, slot->tts_isnull, &tokens))
-		return false;
-	VersionRowsAdd(rows, DatumGetChar(slot->tts_values[ANUM_KIND - 1]), &tokens);
-	return true;
-}
-
 /* Read them from the table. */
 static bool
 Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *rows)
 {
+	IndexScanDesc scan = reader->scan;
+	Buffer		buffer = InvalidBuffer;
 	ScanKeyData key;
+	VersionFetched fetched = VERSION_NOT_SEEN;
 	int			probed = 0;
 
-	if (reader->scan == NULL)
-	{
-		reader->slot = table_slot_create(reader->heap, NULL);
-		reader->scan = compat_index_beginscan(reader->heap, reader->index, snapshot, 1);
-	}
-	Assert(reader->scan->xs_snapshot == snapshot);
+	if (scan == NULL)
+		scan = reader->scan = compat_index_beginscan(reader->heap, reader->index, snapshot, 1);
+	Assert(scan->xs_snapshot == snapshot);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));
-	index_rescan(reader->scan, &key, 1, NULL, 0);
-	while (index_getnext_tid(reader->scan, ForwardScanDirection) != NULL)
+	index_rescan(scan, &key, 1, NULL, 0);
+	while (fetched != VERSION_FOREIGN && probed <= MAX_PROBED_TUPLES &&
+		   index_getnext_tid(scan, ForwardScanDirection) != NULL)
 	{
-		if (++probed > MAX_PROBED_TUPLES)
-			return false;
-		if (index_fetch_heap(reader->scan, reader->slot) &&
-			!AddSlot(rows, reader->slot))
-			return false;
+		VersionFound found;
+
+		fetched = VersionFetch(scan, &buffer, false, &found);
+		if (fetched == VERSION_FETCHED)
+			VersionRowsAdd(rows, found.kind, &found.tokens);
+		probed++;
 	}
-	return true;
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+	return fetched != VERSION_FOREIGN && probed <= MAX_PROBED_TUPLES;
 }
 
 bool

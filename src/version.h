@@ -49,7 +49,6 @@ typedef struct VersionReader
 	Relation	heap;
 	Relation	index;
 	struct IndexScanDescData *scan;
-	struct TupleTableSlot *slot;
 } VersionReader;
 
 /*

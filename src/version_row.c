@@ -66,10 +66,12 @@ Elements(ArrayType *array)
 	return (char *) array + ARR_OVERHEAD_NONULLS(1);
 }
 
-/* Such an array, or NULL. */
+/* An attribute that is such an array, or NULL. */
 static ArrayType *
-PlainArray(Datum value, bool isnull, Oid element_type)
+PlainArray(HeapTuple tuple, int attnum, TupleDesc desc, Oid element_type)
 {
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
 	ArrayType  *array;
 
 	if (isnull)
@@ -80,14 +82,16 @@ PlainArray(Datum value, bool isnull, Oid element_type)
 }
 
 bool
-VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens)
+VersionRowRead(HeapTuple tuple, TupleDesc desc, char *kind, VersionTokens *tokens)
 {
-	ArrayType  *tables = PlainArray(values[ANUM_TABLES - 1], isnull[ANUM_TABLES - 1], OIDOID);
-	ArrayType  *numbers = PlainArray(values[ANUM_TOKENS - 1], isnull[ANUM_TOKENS - 1], INT8OID);
+	ArrayType  *tables = PlainArray(tuple, ANUM_TABLES, desc, OIDOID);
+	ArrayType  *numbers = PlainArray(tuple, ANUM_TOKENS, desc, INT8OID);
+	bool		isnull;
 
 	if (tables == NULL || numbers == NULL || ARR_DIMS(tables)[0] != ARR_DIMS(numbers)[0] ||
 		ARR_DIMS(tables)[0] < 1 || ARR_DIMS(tables)[0] > VERSION_MAX_TABLES)
 		return false;
+	*kind = DatumGetChar(heap_getattr(tuple, ANUM_KIND, desc, &isnull));
 	tokens->n = ARR_DIMS(tables)[0];
 	memcpy(tokens->tables, Elements(tables), tokens->n * sizeof(Oid));
 	memcpy(tokens->tokens, Elements(numbers), tokens->n * sizeof(uint64));

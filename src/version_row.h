@@ -13,6 +13,7 @@
 
 #include "compat.h"
 
+#include "access/htup.h"
 #include "executor/tuptable.h"
 
 /* Attributes of clarify_cache.version; the first two are its index's. */
@@ -51,11 +52,10 @@ extern bool VersionTokensAdd(VersionTokens *tokens, Oid table_id, uint64 token);
 extern bool VersionTokensRemove(VersionTokens *tokens, Oid table_id);
 
 /*
- * The tokens of attributes that were taken out of a row; of `values` and `isnull`
- * only ANUM_TABLES and ANUM_TOKENS are looked at.  False if they are none that this
- * library writes.  Never raises because of that.
+ * What a row says.  False if it is none that this library writes; never raises because
+ * of that.
  */
-extern bool VersionTokensRead(const Datum *values, const bool *isnull, VersionTokens *tokens);
+extern bool VersionRowRead(HeapTuple tuple, TupleDesc desc, char *kind, VersionTokens *tokens);
 
 /* Put a row with these into a slot for heap tuples. */
 extern void VersionRowStore(TupleTableSlot *slot, char kind, int64 key_hash,

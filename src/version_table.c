@@ -21,7 +21,7 @@
 #include "compat.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/index.h"
 #include "executor/executor.h"
@@ -31,9 +31,6 @@
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "version_table.h"
-
-/* Free bytes of a page below which a writer prunes it. */
-#define PRUNE_BELOW (BLCKSZ / 4)
 
 VersionWriter *
 VersionBeginWrite(void)
@@ -140,53 +137,7 @@ VersionTableInsert(VersionWriter *writer, const VersionKey *key, const VersionRo
 	}
 }
 
-/* Is this tuple the latest version, touched by nobody?  Its page is locked. */
-static bool
-TupleIsUntouched(HeapTuple tuple, Buffer buffer)
-{
-	return HeapTupleSatisfiesUpdate(tuple, GetCurrentCommandId(true), buffer) == TM_Ok;
-}
-
-/*
- * Unlike an index scan, this prunes the page only when room for a few more versions
- * gets scarce: pruning for every update would cost as much as the update.
- */
-bool
-VersionTableFetch(VersionWriter *writer, ItemPointer tid, VersionFound *found, bool *all_dead)
-{
-	Buffer		buffer = ReadBuffer(writer->heap, ItemPointerGetBlockNumber(tid));
-	HeapTupleData tuple;
-	bool		is_free;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	if (PageGetHeapFreeSpace(BufferGetPage(buffer)) < PRUNE_BELOW)
-	{
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-		heap_page_prune_opt(writer->heap, buffer);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	}
-
-	found->tid = *tid;
-	is_free = heap_hot_search_buffer(&found->tid, writer->heap, buffer, writer->snapshot,
-									 &tuple, all_dead, true) &&
-		TupleIsUntouched(&tuple, buffer);
-	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	if (is_free)
-	{
-		TupleDesc	desc = RelationGetDescr(writer->heap);
-		Datum		values[VERSION_NATTS];
-		bool		nulls[VERSION_NATTS];
-
-		/* The pin keeps it where it is. */
-		values[ANUM_TABLES - 1] = heap_getattr(&tuple, ANUM_TABLES, desc, &nulls[ANUM_TABLES - 1]);
-		values[ANUM_TOKENS - 1] = heap_getattr(&tuple, ANUM_TOKENS, desc, &nulls[ANUM_TOKENS - 1]);
-		is_free = VersionTokensRead(values, nulls, &found->tokens);
-	}
-	ReleaseBuffer(buffer);
-	return is_free;
-}
-
-/* The same of a tuple whose heavyweight lock we have. */
+/* Is a tuple whose heavyweight lock we have still as it was found? */
 static bool
 IsUntouched(VersionWriter *writer, ItemPointer tid)
 {
@@ -206,7 +157,7 @@ IsUntouched(VersionWriter *writer, ItemPointer tid)
 		tuple.t_data = (HeapTupleHeader) PageGetItem(page, line);
 		tuple.t_len = ItemIdGetLength(line);
 		tuple.t_self = *tid;
-		untouched = TupleIsUntouched(&tuple, buffer);
+		untouched = VersionIsUntouched(&tuple, buffer);
 	}
 	UnlockReleaseBuffer(buffer);
 	return untouched;
@@ -262,9 +213,13 @@ VersionTableScanKeys(ScanKey keys, const VersionKey *key)
 bool
 VersionTableDescribe(TupleTableSlot *slot, VersionKey *key, VersionFound *row)
 {
-	slot_getallattrs(slot);
-	key->key_hash = DatumGetInt64(slot->tts_values[ANUM_KEY_HASH - 1]);
-	key->kind = DatumGetChar(slot->tts_values[ANUM_KIND - 1]);
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
+	bool		isnull;
+
+	if (!VersionRowRead(tuple, slot->tts_tupleDescriptor, &row->kind, &row->tokens))
+		return false;
 	row->tid = slot->tts_tid;
-	return VersionTokensRead(slot->tts_values, slot->tts_isnull, &row->tokens);
+	key->key_hash = DatumGetInt64(slot_getattr(slot, ANUM_KEY_HASH, &isnull));
+	key->kind = row->kind;
+	return true;
 }

@@ -17,6 +17,7 @@
 #include "storage/itemptr.h"
 #include "utils/snapshot.h"
 #include "version.h"
+#include "version_fetch.h"
 
 struct VersionWriter
 {
@@ -34,13 +35,6 @@ typedef struct VersionKey
 	char		kind;
 } VersionKey;
 
-/* A row as it was found. */
-typedef struct VersionFound
-{
-	ItemPointerData tid;
-	VersionTokens tokens;
-} VersionFound;
-
 /* The keys of a scan of writer->index for the rows of a key; there are two. */
 extern void VersionTableScanKeys(ScanKey keys, const VersionKey *key);
 
@@ -50,14 +44,6 @@ extern void VersionTableScanKeys(ScanKey keys, const VersionKey *key);
  */
 extern void VersionTableInsert(VersionWriter *writer, const VersionKey *key,
 							   const VersionRows *tokens);
-
-/*
- * Find the row version that writer->snapshot sees among those that begin at tid, of
- * the index.  False if there is none, if it is not the latest or somebody is at it,
- * or if it is no row of the library's.  *all_dead: nobody sees any of them.
- */
-extern bool VersionTableFetch(VersionWriter *writer, ItemPointer tid,
-							  VersionFound *found, bool *all_dead);
 
 /*
  * Replace a row, or delete it, if it is still as it was found.  False if somebody is

@@ -27,9 +27,9 @@
 #include "compat.h"
 
 #include "access/genam.h"
-#include "access/relscan.h"
 #include "access/tableam.h"
 #include "common/hashfn.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "version.h"
@@ -150,7 +150,7 @@ UpdateRows(VersionWriter *writer, NewTokens *new)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
-	ItemPointer tid;
+	Buffer		buffer = InvalidBuffer;
 	int			probed = 0;
 	int			lost = 0;
 
@@ -158,20 +158,20 @@ UpdateRows(VersionWriter *writer, NewTokens *new)
 	scan = compat_index_beginscan(writer->heap, writer->index, writer->snapshot, 2);
 	index_rescan(scan, keys, 2, NULL, 0);
 	while (new->ntables > 0 && lost < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
-		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
+		   index_getnext_tid(scan, BackwardScanDirection) != NULL)
 	{
 		VersionFound found;
-		bool		all_dead;
-		bool		is_free = VersionTableFetch(writer, tid, &found, &all_dead);
 
-		scan->kill_prior_tuple = all_dead;	/* as index_fetch_heap does */
-		if (!is_free || !AddFreshTokens(&found.tokens, new))
+		if (VersionFetch(scan, &buffer, true, &found) != VERSION_FETCHED ||
+			!AddFreshTokens(&found.tokens, new))
 			continue;
 		if (VersionTableReplace(writer, &found.tid, &new->key, &found.tokens))
 			ForgetAdded(new, &found.tokens);
 		else
 			lost++;
 	}
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
 	index_endscan(scan);
 }
 
