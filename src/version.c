@@ -32,7 +32,7 @@
 #include "version_memo.h"
 
 /*
- * Row versions that a probe looks at before it gives up.  A hot user under a
+ * Index entries that a probe looks at before it gives up.  A hot user under a
  * very old snapshot leaves a long trail of dead ones, and a build costs less
  * than walking it.
  */
@@ -58,9 +58,13 @@ IndexIsUsable(Relation index)
 Relation
 VersionOpenIndex(Relation heap)
 {
-	List	   *indexes = RelationGetIndexList(heap);
+	List	   *indexes;
 	ListCell   *lc;
 
+	/* version_fetch.c knows no other pages. */
+	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return NULL;
+	indexes = RelationGetIndexList(heap);
 	foreach(lc, indexes)
 	{
 		Oid			index_id = lfirst_oid(lc);

@@ -4,11 +4,12 @@
  *	  Which row does a snapshot see behind an entry of the index?  See
  *	  version_fetch.h.
  *
- * The server's own index scan would do, but it prunes a page that is fuller than
- * its table's fill factor, which is the half here, to leave room for later versions
- * of the rows.  So each change would be followed by pruning, often by a reader, who
- * then commits with WAL for the WAL writer to be woken for.  Here it is for when that
- * room gets scarce, some twenty changes later.
+ * The server's own index scan would do, but it prunes a page that is fuller than its
+ * table's fill factor, which is the half here, to leave room for later versions of
+ * the rows.  So each change would be followed by pruning, often by a reader, who then
+ * commits with WAL for the WAL writer to be woken for.  Here a page is pruned when
+ * that room gets scarce, by the threshold that the server has for tables that are to
+ * be filled up: in place of each change, one in fifteen or so.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,8 +23,8 @@
 #include "utils/rel.h"
 #include "version_fetch.h"
 
-/* Free bytes of a page below which it is pruned. */
-#define PRUNE_BELOW (BLCKSZ / 4)
+/* Free bytes of a page below which it is pruned: room for a few more versions. */
+#define PRUNE_BELOW (BLCKSZ / 10)
 
 bool
 VersionIsUntouched(HeapTuple tuple, Buffer buffer)
@@ -39,6 +40,7 @@ VersionFetch(IndexScanDesc scan, Buffer *buffer, bool to_change, VersionFound *f
 	HeapTupleData tuple;
 	bool		all_dead;
 	bool		is_seen;
+	bool		is_wanted;
 
 	*buffer = ReleaseAndReadBuffer(last, heap, ItemPointerGetBlockNumber(&scan->xs_heaptid));
 	if (*buffer != last && PageGetHeapFreeSpace(BufferGetPage(*buffer)) < PRUNE_BELOW)
@@ -47,15 +49,16 @@ VersionFetch(IndexScanDesc scan, Buffer *buffer, bool to_change, VersionFound *f
 	found->tid = scan->xs_heaptid;
 	LockBuffer(*buffer, BUFFER_LOCK_SHARE);
 	is_seen = heap_hot_search_buffer(&found->tid, heap, *buffer, scan->xs_snapshot,
-									 &tuple, &all_dead, true) &&
-		(!to_change || VersionIsUntouched(&tuple, *buffer));
+									 &tuple, &all_dead, true);
+	is_wanted = is_seen && (!to_change || VersionIsUntouched(&tuple, *buffer));
 	LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
 
-	/* As for index_fetch_heap: in recovery such hints are neither set nor trusted. */
+	/* As index_fetch_heap does; in recovery such hints are neither set nor trusted. */
 	scan->kill_prior_tuple = all_dead && !scan->xactStartedInRecovery;
-	if (!is_seen)
+	if (is_seen)
+		pgstat_count_heap_fetch(scan->indexRelation);
+	if (!is_wanted)
 		return VERSION_NOT_SEEN;
-	pgstat_count_heap_fetch(scan->indexRelation);
 	/* The pin keeps it where it is. */
 	return VersionRowRead(&tuple, RelationGetDescr(heap), &found->kind, &found->tokens) ?
 		VERSION_FETCHED : VERSION_FOREIGN;

@@ -34,10 +34,11 @@ typedef enum VersionFetched
 } VersionFetched;
 
 /*
- * Fetch what index_getnext_tid has just found, *found being set only if there is
- * something.  With to_change, only if that is the row's latest version, and nobody is
- * at it.  The page stays pinned in *buffer, InvalidBuffer at first; the caller
- * releases the last.  May remove dead row versions.
+ * Fetch what index_getnext_tid has just found, once; *found is complete only if
+ * VERSION_FETCHED.  With to_change, only if that is the row's latest version, and
+ * nobody is at it.  The page stays pinned in *buffer, InvalidBuffer at first; the
+ * caller releases the last.  May remove dead row versions.  Tells the scan, as
+ * index_fetch_heap does, whether the entry leads to dead ones only.
  */
 extern VersionFetched VersionFetch(IndexScanDesc scan, Buffer *buffer, bool to_change,
 								   VersionFound *found);

@@ -150,7 +150,6 @@ UpdateRows(VersionWriter *writer, NewTokens *new)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
-	Buffer		buffer = InvalidBuffer;
 	int			probed = 0;
 	int			lost = 0;
 
@@ -160,18 +159,18 @@ UpdateRows(VersionWriter *writer, NewTokens *new)
 	while (new->ntables > 0 && lost < MAX_UPDATE_TRIES && probed++ < MAX_UPDATE_PROBES &&
 		   index_getnext_tid(scan, BackwardScanDirection) != NULL)
 	{
+		Buffer		buffer = InvalidBuffer;
 		VersionFound found;
+		VersionFetched fetched = VersionFetch(scan, &buffer, true, &found);
 
-		if (VersionFetch(scan, &buffer, true, &found) != VERSION_FETCHED ||
-			!AddFreshTokens(&found.tokens, new))
+		ReleaseBuffer(buffer);
+		if (fetched != VERSION_FETCHED || !AddFreshTokens(&found.tokens, new))
 			continue;
 		if (VersionTableReplace(writer, &found.tid, &new->key, &found.tokens))
 			ForgetAdded(new, &found.tokens);
 		else
 			lost++;
 	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
 	index_endscan(scan);
 }
 
