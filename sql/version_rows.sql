@@ -199,6 +199,20 @@ DELETE FROM clarify_cache.version WHERE key_hash = (SELECT key_hash FROM saved);
 INSERT INTO clarify_cache.version SELECT * FROM saved;
 SELECT count(*) > 1 AS rows, count(other) AS others FROM clarify_cache.version;
 ALTER TABLE clarify_cache.version DROP COLUMN other;
+
+-- Pages of another access method are not read: contexts are built, writers add rows.
+SELECT look_at(2);
+CREATE ACCESS METHOD other_heap TYPE TABLE HANDLER heap_tableam_handler;
+ALTER TABLE clarify_cache.version SET ACCESS METHOD other_heap;
+SELECT look_at(2);
+SELECT count(*) AS rows_of_users FROM clarify_cache.version WHERE kind = 'u' \gset
+INSERT INTO t1 VALUES (u(2), 'other heap');
+SELECT count(*) - :rows_of_users AS added FROM clarify_cache.version WHERE kind = 'u';
+SELECT look_at(2);
+ALTER TABLE clarify_cache.version SET ACCESS METHOD heap;
+DROP ACCESS METHOD other_heap;
+SELECT look_at(2);
+SELECT look_at(2);
 ALTER TABLE clarify_cache.version ENABLE ALWAYS TRIGGER guard_row;
 ALTER EXTENSION clarify_cache ADD TABLE clarify_cache.version;
 SELECT clarify_cache.invalidate(u(1));

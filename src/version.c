@@ -36,7 +36,7 @@
  * very old snapshot leaves a long trail of dead ones, and a build costs less
  * than walking it.
  */
-#define MAX_PROBED_TUPLES 2000
+#define MAX_PROBED_ENTRIES 2000
 
 /* Can this index answer for every snapshot that this transaction may have? */
 static bool
@@ -182,7 +182,7 @@ Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *row
 	Assert(scan->xs_snapshot == snapshot);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key_hash));
 	index_rescan(scan, &key, 1, NULL, 0);
-	while (fetched != VERSION_FOREIGN && probed <= MAX_PROBED_TUPLES &&
+	while (fetched != VERSION_FOREIGN && probed <= MAX_PROBED_ENTRIES &&
 		   index_getnext_tid(scan, ForwardScanDirection) != NULL)
 	{
 		VersionFound found;
@@ -194,7 +194,7 @@ Probe(VersionReader *reader, Snapshot snapshot, int64 key_hash, VersionRows *row
 	}
 	if (BufferIsValid(buffer))
 		ReleaseBuffer(buffer);
-	return fetched != VERSION_FOREIGN && probed <= MAX_PROBED_TUPLES;
+	return fetched != VERSION_FOREIGN && probed <= MAX_PROBED_ENTRIES;
 }
 
 bool
