@@ -8,7 +8,7 @@ MODULE_big = clarify_cache
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 
 EXTENSION = clarify_cache
-DATA = clarify_cache--1.0.sql
+DATA = $(sort $(wildcard clarify_cache--*.sql))
 PGFILEDESC = "clarify_cache - exact cache of per-user JSON context"
 
 # hiredis, and its TLS part (which is used with OpenSSL) where the distribution has it.

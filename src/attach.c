@@ -276,6 +276,7 @@ clarify_attach(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("relation must not be null")));
 	PreventCommandIfReadOnly("clarify_cache.attach()");
+	(void) ExtTablesRequireCurrent();
 	root = PG_GETARG_OID(0);
 	table.table_id = root;
 	table.key_column = PG_ARGISNULL(1) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(1)));
@@ -370,8 +371,9 @@ RepairTable(AttachedTable *table, List *reads)
 Datum
 clarify_repair(PG_FUNCTION_ARGS)
 {
-	const ExtTables *ext = ExtTablesRequire();
-	Oid			own[] = {ext->version, ext->instance, ext->attached_table, ext->section};
+	const ExtTables *ext = ExtTablesRequireCurrent();
+	Oid			own[] = {ext->version, ext->instance, ext->attached_table, ext->section,
+		ext->witness};
 	List	   *reads;
 	ListCell   *lc;
 
@@ -496,6 +498,7 @@ clarify_detach(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	PreventCommandIfReadOnly("clarify_cache.detach()");
+	(void) ExtTablesRequireCurrent();
 	RequireTable(root);
 	RequireOwner(root);
 	LockDefinitions();

@@ -12,6 +12,7 @@
 #include "access/parallel.h"
 #include "bypass.h"
 #include "change.h"
+#include "ext_tables.h"
 #include "replication/logicalworker.h"
 #include "settings.h"
 #include "utils/snapshot.h"
@@ -31,6 +32,7 @@ static const char *const reason_names[BYPASS_NUM_REASONS] = {
 	[BYPASS_HOLE] = "hole",
 	[BYPASS_ROW_SECURITY] = "row_security",
 	[BYPASS_PRIVILEGE] = "privilege",
+	[BYPASS_UPGRADE] = "upgrade",
 };
 
 const char *
@@ -65,5 +67,9 @@ BypassReasonOfCall(Snapshot snapshot)
 
 	if (ChangeAllMarked())
 		return BYPASS_CHANGED;
+
+	/* Where there are none, the build will tell. */
+	if (ExtTablesState() != EXT_CURRENT)
+		return BYPASS_UPGRADE;
 	return BYPASS_NONE;
 }

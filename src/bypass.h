@@ -27,6 +27,7 @@ typedef enum BypassReason
 	BYPASS_HOLE,				/* a schema change; repair() mends it */
 	BYPASS_ROW_SECURITY,		/* row-level security applies to the caller */
 	BYPASS_PRIVILEGE,			/* the caller lacks one; the build will tell */
+	BYPASS_UPGRADE,				/* the SQL objects are not of the library's version */
 	BYPASS_NUM_REASONS
 } BypassReason;
 

@@ -212,6 +212,8 @@ WriteAtOnce(char kind, Oid table_id, int64 key_hash)
 {
 	VersionWriter *writer;
 
+	if (ExtTablesGet() == NULL)
+		ExtTablesLogStrange();
 	if (ExtTablesGet() == NULL || !TokensAreRead(table_id))
 		return;
 	writer = VersionBeginWrite();
@@ -379,6 +381,7 @@ WriteTokens(void)
 		/* Dropped in this transaction, then; else the tokens would be lost. */
 		if (ExtTablesAreMisplaced())
 			(void) ExtTablesRequire();
+		ExtTablesLogStrange();
 		return;
 	}
 

@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include "change.h"
+#include "ext_tables.h"
 #include "version.h"
 
 PG_FUNCTION_INFO_V1(clarify_compact);
@@ -22,6 +23,7 @@ clarify_compact(PG_FUNCTION_ARGS)
 	int64		removed;
 
 	PreventCommandIfReadOnly("clarify_cache.compact()");
+	(void) ExtTablesRequireCurrent();
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

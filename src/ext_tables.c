@@ -5,7 +5,8 @@
  *
  * The Oids are remembered across transactions.  Every use of the tables takes
  * a lock first and so accepts invalidations; DROP EXTENSION invalidates the
- * relations it drops, which forgets the Oids here.
+ * relations it drops, which forgets the Oids here.  The version that is installed
+ * has no invalidations of its own, so each update script ends with one of a table.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,13 +51,20 @@
 
 static ExtTables known;
 static bool known_is_valid = false;
+static ExtState known_state;	/* of what is known; not EXT_ABSENT */
+static char known_version[EXT_VERSION_MAX]; /* that is installed */
+static Oid	known_strange;		/* the first table that is strange, if one is */
+static uint64 forgotten = 0;	/* counts invalidations */
 static List *known_attached = NIL;	/* tables that were attached when last seen */
 
+/* Which relations a look-up is about is known when it is done. */
 static void
 ForgetOnRelcache(Datum arg, Oid relid)
 {
+	forgotten++;
 	if (relid == InvalidOid || relid == known.version || relid == known.instance ||
-		relid == known.attached_table || relid == known.section)
+		relid == known.attached_table || relid == known.section ||
+		relid == known.witness)
 	{
 		known_is_valid = false;
 		list_free(known_attached);
@@ -67,6 +75,7 @@ ForgetOnRelcache(Datum arg, Oid relid)
 static void
 ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
 {
+	forgotten++;
 	known_is_valid = false;
 }
 
@@ -83,39 +92,109 @@ FindFunction(const char *name, Oid namespace_id)
 						   ObjectIdGetDatum(namespace_id));
 }
 
-const ExtTables *
-ExtTablesGet(void)
+/* Find them; false if one is not there. */
+static bool
+FindObjects(ExtTables *found)
+{
+	found->namespace_id = get_namespace_oid(CLARIFY_SCHEMA, true);
+	if (!OidIsValid(found->namespace_id))
+		return false;
+	found->version = get_relname_relid("version", found->namespace_id);
+	found->instance = get_relname_relid("instance", found->namespace_id);
+	found->attached_table = get_relname_relid("attached_table", found->namespace_id);
+	found->section = get_relname_relid("section", found->namespace_id);
+	found->witness = get_relname_relid("witness", found->namespace_id);
+	found->mark_change = FindFunction("mark_change", found->namespace_id);
+	found->track_change = FindFunction("track_change", found->namespace_id);
+	found->guard_own_table = FindFunction("guard_own_table", found->namespace_id);
+	return OidIsValid(found->version) && OidIsValid(found->instance) &&
+		OidIsValid(found->attached_table) && OidIsValid(found->section) &&
+		OidIsValid(found->mark_change) && OidIsValid(found->track_change) &&
+		OidIsValid(found->guard_own_table);
+}
+
+/* The first of the tables that are there and strange, or InvalidOid. */
+static Oid
+FindStrange(const ExtTables *found)
+{
+	if (!ExtTableIsKnown("version", found->version))
+		return found->version;
+	if (!ExtTableIsKnown("instance", found->instance))
+		return found->instance;
+	if (!ExtTableIsKnown("attached_table", found->attached_table))
+		return found->attached_table;
+	if (!ExtTableIsKnown("section", found->section))
+		return found->section;
+	if (OidIsValid(found->witness) && !ExtTableIsKnown("witness", found->witness))
+		return found->witness;
+	return InvalidOid;
+}
+
+/*
+ * Look everything up, into what is known.  The catalog says that a version is
+ * installed before its script has run.
+ */
+static ExtState
+LookUp(void)
+{
+	ExtTables	found;
+	ExtState	state;
+
+	if (!ExtInstalledVersion(known_version) || !FindObjects(&found))
+		return EXT_ABSENT;
+	state = ExtCompareVersion(known_version);
+	if (state == EXT_CURRENT && !OidIsValid(found.witness))
+	{
+		if (!creating_extension)
+			return EXT_ABSENT;
+		state = EXT_OLDER;
+	}
+	known_strange = FindStrange(&found);
+	if (OidIsValid(known_strange))
+		state = EXT_STRANGE;
+	known = found;
+	return state;
+}
+
+/* What is looked up accepts invalidations on its way, so look until none came. */
+ExtState
+ExtTablesState(void)
 {
 	static bool registered = false;
-	ExtTables	found;
+	uint64		before;
+	ExtState	state;
 
 	if (known_is_valid)
-		return &known;
+		return known_state;
 	if (!registered)
 	{
 		CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
 		CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetOnSyscache, (Datum) 0);
 		registered = true;
 	}
+	do
+	{
+		before = forgotten;
+		state = LookUp();
+	} while (before != forgotten);
+	known_state = state;
+	known_is_valid = (state != EXT_ABSENT);
+	return state;
+}
 
-	found.namespace_id = get_namespace_oid(CLARIFY_SCHEMA, true);
-	if (!OidIsValid(found.namespace_id))
-		return NULL;
-	found.version = get_relname_relid("version", found.namespace_id);
-	found.instance = get_relname_relid("instance", found.namespace_id);
-	found.attached_table = get_relname_relid("attached_table", found.namespace_id);
-	found.section = get_relname_relid("section", found.namespace_id);
-	found.mark_change = FindFunction("mark_change", found.namespace_id);
-	found.track_change = FindFunction("track_change", found.namespace_id);
-	found.guard_own_table = FindFunction("guard_own_table", found.namespace_id);
-	if (!OidIsValid(found.version) || !OidIsValid(found.instance) ||
-		!OidIsValid(found.attached_table) || !OidIsValid(found.section) ||
-		!OidIsValid(found.mark_change) || !OidIsValid(found.track_change) ||
-		!OidIsValid(found.guard_own_table))
-		return NULL;
-
-	known = found;
-	known_is_valid = true;
+const ExtTables *
+ExtTablesGet(void)
+{
+	switch (ExtTablesState())
+	{
+		case EXT_ABSENT:
+		case EXT_STRANGE:
+			return NULL;
+		case EXT_OLDER:
+		case EXT_NEWER:
+		case EXT_CURRENT:
+			break;
+	}
 	return &known;
 }
 
@@ -123,8 +202,52 @@ bool
 ExtTablesAreMisplaced(void)
 {
 	known_is_valid = false;
-	return ExtTablesGet() == NULL && !creating_extension &&
+	return ExtTablesState() == EXT_ABSENT && !creating_extension &&
 		OidIsValid(get_extension_oid(CLARIFY_EXTENSION, true));
+}
+
+char *
+ExtTablesMismatch(void)
+{
+	if (ExtTablesState() == EXT_STRANGE)
+		return psprintf("table %s.%s has not the columns that the library knows",
+						CLARIFY_SCHEMA, get_rel_name(known_strange));
+	return psprintf("the SQL objects are of version %s, and the library is for version %s",
+					known_version, CLARIFY_SQL_VERSION);
+}
+
+/* The same as a detail. */
+static int
+DetailMismatch(void)
+{
+	char	   *mismatch = ExtTablesMismatch();
+
+	mismatch[0] = pg_toupper((unsigned char) mismatch[0]);
+	return errdetail("%s.", mismatch);
+}
+
+static void
+RaiseStrange(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("objects of extension \"%s\" are not those of its library", CLARIFY_EXTENSION),
+			 DetailMismatch(),
+			 errhint("Install the library that they were created with, and restart the server; or run DROP EXTENSION clarify_cache CASCADE and CREATE EXTENSION clarify_cache, and attach and define anew.")));
+}
+
+static void
+RaiseAbsent(void)
+{
+	if (ExtTablesAreMisplaced())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("objects of extension \"%s\" are not in their place", CLARIFY_EXTENSION),
+				 errhint("Undo the renaming, or drop and create the extension.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("extension \"clarify_cache\" is not installed in this database"),
+			 errhint("Run CREATE EXTENSION clarify_cache.")));
 }
 
 const ExtTables *
@@ -132,32 +255,100 @@ ExtTablesRequire(void)
 {
 	const ExtTables *ext = ExtTablesGet();
 
-	if (ext == NULL && ExtTablesAreMisplaced())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("objects of extension \"%s\" are not in their place", CLARIFY_EXTENSION),
-				 errhint("Undo the renaming, or drop and create the extension.")));
+	if (ext == NULL && ExtTablesState() == EXT_STRANGE)
+		RaiseStrange();
 	if (ext == NULL)
+		RaiseAbsent();
+	return ext;
+}
+
+const ExtTables *
+ExtTablesRequireCurrent(void)
+{
+	const ExtTables *ext = ExtTablesRequire();
+	ExtState	state = ExtTablesState();
+
+	if (state == EXT_OLDER)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension \"clarify_cache\" is not installed in this database"),
-				 errhint("Run CREATE EXTENSION clarify_cache.")));
+				 errmsg("objects of extension \"%s\" are older than its library", CLARIFY_EXTENSION),
+				 DetailMismatch(),
+				 errhint("Run ALTER EXTENSION clarify_cache UPDATE.")));
+	if (state == EXT_NEWER)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("objects of extension \"%s\" are newer than its library", CLARIFY_EXTENSION),
+				 DetailMismatch(),
+				 errhint("Install the library for version %s, and restart the server.", known_version)));
 	return ext;
+}
+
+Oid
+ExtTablesSections(void)
+{
+	if (ExtTablesState() == EXT_STRANGE && ExtTableIsKnown("section", known.section))
+		return known.section;
+	return ExtTablesRequire()->section;
+}
+
+void
+ExtTablesLogStrange(void)
+{
+	static bool logged = false;
+
+	if (logged || ExtTablesState() != EXT_STRANGE)
+		return;
+	logged = true;
+	ereport(LOG_SERVER_ONLY,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("changes of attached tables are not recorded"),
+			 DetailMismatch(),
+			 errhint("Nothing is cached. See the error of clarify_cache.repair().")));
+}
+
+/* Which table is meant?  Raises if its columns are not those that are known. */
+typedef Oid (*OwnTable) (void);
+
+static Oid
+AttachedTableId(void)
+{
+	return ExtTablesRequire()->attached_table;
+}
+
+static Oid
+SectionTableId(void)
+{
+	return ExtTablesRequire()->section;
+}
+
+static Relation
+OpenForWrite(OwnTable table, LOCKMODE lockmode)
+{
+	Relation	rel = table_open(table(), lockmode);
+
+	(void) table();
+	return rel;
 }
 
 /* NULL if the relation is gone, or not to be locked at once. */
 static Relation
-OpenForRead(Oid relid, bool wait)
+OpenForRead(OwnTable table, bool wait)
 {
+	Oid			relid = table();
 	Relation	rel;
 
 	if (wait)
-		return try_relation_open(relid, AccessShareLock);
-	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		rel = try_relation_open(relid, AccessShareLock);
+	else if (!ConditionalLockRelationOid(relid, AccessShareLock))
 		return NULL;
-	rel = try_relation_open(relid, NoLock);
-	if (rel == NULL)
-		UnlockRelationOid(relid, AccessShareLock);
+	else
+	{
+		rel = try_relation_open(relid, NoLock);
+		if (rel == NULL)
+			UnlockRelationOid(relid, AccessShareLock);
+	}
+	if (rel != NULL)
+		(void) table();
 	return rel;
 }
 
@@ -165,9 +356,9 @@ typedef void *(*RowReader) (TupleTableSlot *slot);
 
 /* Apply reader to each row of the table that the snapshot sees. */
 static List *
-ReadTable(Oid relid, Snapshot snapshot, bool wait, bool *ok, RowReader reader)
+ReadTable(OwnTable table, Snapshot snapshot, bool wait, bool *ok, RowReader reader)
 {
-	Relation	rel = OpenForRead(relid, wait);
+	Relation	rel = OpenForRead(table, wait);
 	TupleTableSlot *slot;
 	TableScanDesc scan;
 	List	   *result = NIL;
@@ -241,8 +432,7 @@ AttachedFromSlot(TupleTableSlot *slot)
 List *
 ReadAttachedTables(Snapshot snapshot)
 {
-	return ReadTable(ExtTablesRequire()->attached_table, snapshot, true, NULL,
-					 AttachedFromSlot);
+	return ReadTable(AttachedTableId, snapshot, true, NULL, AttachedFromSlot);
 }
 
 AttachedTable *
@@ -339,19 +529,25 @@ CompareOrdinals(const ListCell *a, const ListCell *b)
 List *
 ReadSections(Snapshot snapshot, bool wait, bool *ok)
 {
-	List	   *rows = ReadTable(ExtTablesRequire()->section, snapshot, wait, ok,
-								 SectionFromSlot);
+	List	   *rows = ReadTable(ExtTablesSections, snapshot, wait, ok, SectionFromSlot);
 
 	list_sort(rows, CompareOrdinals);
 	return rows;
 }
 
+/* Columns that somebody has added behind those that we know are left NULL. */
 static void
-InsertTuple(Oid relid, Datum *values, bool *nulls)
+InsertTuple(OwnTable table, const Datum *values, const bool *nulls, int natts)
 {
-	Relation	rel = table_open(relid, RowExclusiveLock);
+	Relation	rel = OpenForWrite(table, RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	Datum	   *all_values = palloc0(desc->natts * sizeof(Datum));
+	bool	   *all_nulls = palloc(desc->natts * sizeof(bool));
 
-	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
+	memset(all_nulls, true, desc->natts * sizeof(bool));
+	memcpy(all_values, values, natts * sizeof(Datum));
+	memcpy(all_nulls, nulls, natts * sizeof(bool));
+	CatalogTupleInsert(rel, heap_form_tuple(desc, all_values, all_nulls));
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
@@ -360,9 +556,9 @@ typedef bool (*RowMatcher) (TupleTableSlot *slot, const void *arg);
 
 /* Delete the rows that match; true if there was one. */
 static bool
-DeleteTuples(Oid relid, LOCKMODE lockmode, RowMatcher matches, const void *arg)
+DeleteTuples(OwnTable table, LOCKMODE lockmode, RowMatcher matches, const void *arg)
 {
-	Relation	rel = table_open(relid, lockmode);
+	Relation	rel = OpenForWrite(table, lockmode);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -397,7 +593,7 @@ DeleteAttachedTable(Oid table_id)
 {
 	CacheInvalidateRelcacheByRelid(ExtTablesRequire()->attached_table);
 	/* The caller's lock on the table keeps others from the same row. */
-	return DeleteTuples(ExtTablesRequire()->attached_table, RowExclusiveLock,
+	return DeleteTuples(AttachedTableId, RowExclusiveLock,
 						MatchesAttached, &table_id);
 }
 
@@ -418,13 +614,12 @@ PutAttachedTable(const AttachedTable *table)
 	else
 		nulls[ANUM_ATTACHED_KEY_COLUMN - 1] = true;
 	values[ANUM_ATTACHED_COLUMNS - 1] = ArrayFromNameList(table->columns);
-	InsertTuple(ExtTablesRequire()->attached_table, values, nulls);
+	InsertTuple(AttachedTableId, values, nulls, ATTACHED_NATTS);
 }
 
 void
 InsertSection(const SectionRow *row)
 {
-	Oid			relid = ExtTablesRequire()->section;
 	Datum		values[SECTION_NATTS];
 	bool		nulls[SECTION_NATTS] = {0};
 	int			ntables = list_length(row->tables);
@@ -445,8 +640,8 @@ InsertSection(const SectionRow *row)
 										true, TYPALIGN_INT));
 
 	/* Same name twice at once: the primary key decides. */
-	ChangeRecordDefinitions(relid);
-	InsertTuple(relid, values, nulls);
+	ChangeRecordDefinitions(SectionTableId());
+	InsertTuple(SectionTableId, values, nulls, SECTION_NATTS);
 }
 
 static bool
@@ -459,9 +654,7 @@ MatchesSection(TupleTableSlot *slot, const void *arg)
 bool
 DeleteSection(const char *name)
 {
-	Oid			relid = ExtTablesRequire()->section;
-
-	ChangeRecordDefinitions(relid);
+	ChangeRecordDefinitions(SectionTableId());
 	/* Two at once: the second is to find the row gone. */
-	return DeleteTuples(relid, ShareRowExclusiveLock, MatchesSection, name);
+	return DeleteTuples(SectionTableId, ShareRowExclusiveLock, MatchesSection, name);
 }

@@ -103,6 +103,12 @@ ReadInstance(Oid table, Instance *instance)
 		UnlockRelationOid(table, AccessShareLock);
 		return false;
 	}
+	/* The columns may be others, now that it is locked. */
+	if (ExtTablesGet() == NULL)
+	{
+		relation_close(rel, AccessShareLock);
+		return false;
+	}
 	slot = table_slot_create(rel, NULL);
 	scan = table_beginscan(rel, SnapshotSelf, 0, NULL);
 	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))

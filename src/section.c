@@ -216,7 +216,7 @@ Remember(List *rows)
 List *
 SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 {
-	Oid			table = ExtTablesRequire()->section;
+	Oid			table = ExtTablesSections();
 	TableVersion token;
 
 	InitializeOnce();

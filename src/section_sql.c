@@ -114,6 +114,7 @@ clarify_add_section(PG_FUNCTION_ARGS)
 	RequireArgument(fcinfo, 2, "ttl");
 	RequireArgument(fcinfo, 3, "single_row");
 	PreventCommandIfReadOnly("clarify_cache.add_section()");
+	(void) ExtTablesRequireCurrent();
 
 	row.name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	row.ttl = *PG_GETARG_INTERVAL_P(2);
@@ -144,6 +145,7 @@ clarify_drop_section(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PreventCommandIfReadOnly("clarify_cache.drop_section()");
+	(void) ExtTablesRequireCurrent();
 	if (!DeleteSection(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

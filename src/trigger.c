@@ -266,7 +266,7 @@ clarify_track_change(PG_FUNCTION_ARGS)
 /*
  * BEFORE trigger of the extension's own tables.  A publisher's rows would forge
  * a subscriber's versions and definitions, so what logical replication brings
- * is dropped.  Nobody writes "version" and "instance" by SQL, nor takes rows
+ * is dropped.  Nobody writes "version", "instance" and "witness" by SQL, nor takes rows
  * from "attached_table", whose changes would then go unrecorded.  A restore
  * inserts into the others, which has to be announced like any other change.
  *
@@ -288,7 +288,8 @@ clarify_guard_own_table(PG_FUNCTION_ARGS)
 
 	relid = RelationGetRelid(trigdata->tg_relation);
 	ext = ExtTablesGet();
-	if (ext == NULL || relid == ext->version || relid == ext->instance)
+	if (ext == NULL || relid == ext->version || relid == ext->instance ||
+		relid == ext->witness)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s.%s\" can't be changed by SQL", CLARIFY_SCHEMA,

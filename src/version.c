@@ -107,6 +107,12 @@ VersionOpen(VersionReader *reader)
 		UnlockRelationOid(heap_id, AccessShareLock);
 		return false;
 	}
+	/* The columns may be others, now that it is locked. */
+	if (ExtTablesGet() == NULL)
+	{
+		relation_close(reader->heap, AccessShareLock);
+		return false;
+	}
 	reader->index = VersionOpenIndex(reader->heap);
 	if (reader->index == NULL)
 	{

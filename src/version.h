@@ -53,7 +53,7 @@ typedef struct VersionReader
 
 /*
  * Open for reading, without waiting for a lock.  False if a lock is not to be
- * had at once, if the extension is not there, or if no index can serve every
+ * had at once, if the extension is not there or strange, or if no index can serve every
  * snapshot of this transaction.  Close releases the locks.
  */
 extern bool VersionOpen(VersionReader *reader);
@@ -92,7 +92,7 @@ extern uint64 VersionOfUser(const VersionRows *rows, Oid table_id);
 
 /*
  * For writers: a session of changes to clarify_cache.version, palloc'd.  Begin
- * raises if the extension is not there, and takes RowExclusiveLock until the
+ * raises if the extension is not there or strange, and takes RowExclusiveLock until the
  * end of the transaction, so it waits for DDL on that table (REINDEX, VACUUM
  * FULL), but for no writer.  An error in between needs no clean-up beyond the
  * transaction's own.  A later session can replace or delete what this one wrote

@@ -38,6 +38,7 @@ VersionBeginWrite(void)
 	VersionWriter *writer = palloc0(sizeof(VersionWriter));
 
 	writer->heap = table_open(ExtTablesRequire()->version, RowExclusiveLock);
+	(void) ExtTablesRequire();	/* it may have got other columns while we waited */
 	if (!IsolationUsesXactSnapshot())
 		writer->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	/* After the snapshot, or before a commit no xmin says that an index is old enough. */
