@@ -55,6 +55,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "version.h"
+#include "witness.h"
 
 PG_FUNCTION_INFO_V1(clarify_attach);
 PG_FUNCTION_INFO_V1(clarify_detach);
@@ -234,7 +235,10 @@ Cover(const AttachedTable *table)
 	fault = TableFault(table);
 	ChangeMarkAll();
 	if (fault == NULL)
+	{
 		PutAttachedTable(table);
+		WitnessPut(table->table_id);
+	}
 	writer = VersionBeginWrite();
 	if (fault == NULL)
 		VersionDelete(writer, table->table_id, false);
@@ -342,7 +346,8 @@ IsInOrder(const AttachedTable *table, List *columns)
 	VersionClose(&reader);
 	VersionOfTable(&rows, table->table_id, &version);
 	return known && version.covered && !version.has_hole &&
-		equal(table->columns, columns) && TableFault(table) == NULL;
+		equal(table->columns, columns) && TableFault(table) == NULL &&
+		WitnessAgrees(table->table_id);
 }
 
 /* Repair one table, to watch just what is read of it. */
@@ -516,6 +521,7 @@ clarify_detach(PG_FUNCTION_ARGS)
 	writer = VersionBeginWrite();
 	VersionDelete(writer, root, true);
 	VersionEndWrite(writer);
+	WitnessDelete(root);
 	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }

@@ -321,6 +321,7 @@ AuditFinds(ContextCall *call)
 		for (int i = 0; i < n; i++)
 		{
 			if (SectionIsUndisturbed(audits[i].section) &&
+				SectionStorageIsOlder(audits[i].section, call->snapshot) &&
 				BuildIsOfVersion(audits[i].section, &call->tables, &now))
 				Judge(call, &audits[i]);
 		}

@@ -102,6 +102,13 @@ compat_lock_held(const LOCKTAG *tag, LOCKMODE lockmode)
 #endif
 }
 
+/* Just in this mode. */
+#if PG_VERSION_NUM >= 170000
+#define compat_lock_held_just(tag, lockmode) LockHeldByMe(tag, lockmode, false)
+#else
+#define compat_lock_held_just(tag, lockmode) LockHeldByMe(tag, lockmode)
+#endif
+
 /*
  * What the executor checks table and column privileges by: range table
  * entries, or their own nodes since PostgreSQL 16.

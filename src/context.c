@@ -14,7 +14,8 @@
  *	   that takes AccessExclusiveLock can happen to them.  The rows of step 2
  *	   then say whether the section is covered, and its version.  A transaction
  *	   that has written compares them with those of now, if its snapshot is
- *	   older (MayHaveWrittenUnseen).
+ *	   older (MayHaveWrittenUnseen).  All of it counts only if it was read from
+ *	   storage that is older than the snapshot (storage.c).
  *	4. Look for entries of just that version, in the local tier, then in Redis
  *	   (find.c).
  *	5. Check privileges, and row-level security once more, with invalidations
@@ -45,6 +46,7 @@
 #include "privilege.h"
 #include "settings.h"
 #include "stats.h"
+#include "storage.h"
 #include "utils/memutils.h"
 
 /* See LetHeapStay. */
@@ -161,12 +163,29 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 	reason = JudgeTables(call, section);
 	if (reason != BYPASS_NONE)
 		return reason;
+	if (OidIsValid(section->section->unwitnessed))
+		return BYPASS_HOLE;
 	if (section->section->fault != NULL)
 		return BYPASS_UNCACHEABLE;
 	if (!CallerIsKnownReader(section->section) &&
 		RowSecurityApplies(section->section->relations))
 		return BYPASS_ROW_SECURITY;
 	return BYPASS_NONE;
+}
+
+/*
+ * Were versions, definitions and attachments read from storage that the snapshot can
+ * tell its rows in?  Asked when all of them have been read, and invalidations accepted
+ * since.
+ */
+static void
+JudgeStorage(ContextCall *call)
+{
+	if (call->bypass != BYPASS_NONE || StorageOfExtIsOlder(call->snapshot))
+		return;
+	call->bypass = BYPASS_SNAPSHOT;
+	for (int s = 0; s < call->nsections; s++)
+		call->sections[s].bypass = BYPASS_SNAPSHOT;
 }
 
 /* What a user asks for of a section. */
@@ -193,6 +212,7 @@ JudgeSections(ContextCall *call)
 	call->privilege_changes = PrivilegeChanges();
 	for (int s = 0; s < call->nsections; s++)
 		call->sections[s].bypass = JudgeSection(call, &call->sections[s]);
+	JudgeStorage(call);
 	for (int u = 0; u < call->nusers; u++)
 	{
 		UserCall   *user = &call->users[u];

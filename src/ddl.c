@@ -28,6 +28,9 @@
  *	(indexes, statistics, comments, foreign keys, storage parameters, other
  *	people's triggers) changes no answer.
  *
+ * What a table that is well is made of from here on is written down, for later readers
+ * to compare (witness.c).
+ *
  * Holes are only ever inserted here, never deleted but with their table, and
  * only members that we hold locked are judged.  So two DDL transactions never
  * wait for each other here, and neither takes back what the other found out.
@@ -64,6 +67,7 @@
 #include "table_shape.h"
 #include "utils/syscache.h"
 #include "version.h"
+#include "witness.h"
 
 PG_FUNCTION_INFO_V1(clarify_on_ddl_command_start);
 PG_FUNCTION_INFO_V1(clarify_on_ddl_command_end);
@@ -166,6 +170,7 @@ ForgetDroppedTable(Oid table_id)
 	writer = VersionBeginWrite();
 	VersionDelete(writer, table_id, true);
 	VersionEndWrite(writer);
+	WitnessDelete(table_id);
 	CommandCounterIncrement();
 }
 
@@ -197,13 +202,18 @@ JudgeTable(const AttachedTable *table, const TableVersion *version, Node *parset
 			TableFaultOfHeld(table) != NULL)
 			InsertHole(root);
 		else
+		{
+			(void) WitnessPutHeld(root, tree);
 			ChangeRecordTable(root);
+		}
 	}
 	else if (HoldsMember(tree, ShareUpdateExclusiveLock))
 	{
 		if (PartitionedUnderReaders(parsetree, root) ||
 			TableFaultOfHeld(table) != NULL)
 			InsertHole(root);
+		else if (WitnessPutHeld(root, tree))
+			ChangeRecordTable(root);
 	}
 }
 

@@ -49,6 +49,12 @@
 #define ANUM_SECTION_TABLES		7
 #define SECTION_NATTS			7
 
+/* Attributes of clarify_cache.witness. */
+#define ANUM_WITNESS_TABLE_ID	1
+#define ANUM_WITNESS_MEMBER_ID	2
+#define ANUM_WITNESS_DIGEST		3
+#define WITNESS_NATTS			3
+
 static ExtTables known;
 static bool known_is_valid = false;
 static ExtState known_state;	/* of what is known; not EXT_ABSENT */
@@ -321,6 +327,13 @@ SectionTableId(void)
 	return ExtTablesRequire()->section;
 }
 
+/* InvalidOid before version 1.1. */
+static Oid
+WitnessTableId(void)
+{
+	return ExtTablesRequire()->witness;
+}
+
 static Relation
 OpenForWrite(OwnTable table, LOCKMODE lockmode)
 {
@@ -535,6 +548,37 @@ ReadSections(Snapshot snapshot, bool wait, bool *ok)
 	return rows;
 }
 
+static void *
+WitnessFromSlot(TupleTableSlot *slot)
+{
+	WitnessRow *row = palloc(sizeof(WitnessRow));
+
+	row->table_id = DatumGetObjectId(slot->tts_values[ANUM_WITNESS_TABLE_ID - 1]);
+	row->member_id = DatumGetObjectId(slot->tts_values[ANUM_WITNESS_MEMBER_ID - 1]);
+	row->digest = (uint64) DatumGetInt64(slot->tts_values[ANUM_WITNESS_DIGEST - 1]);
+	return row;
+}
+
+List *
+ReadWitness(Oid table_id, Snapshot snapshot, bool wait, bool *ok)
+{
+	List	   *rows = NIL;
+	ListCell   *lc;
+
+	if (!OidIsValid(WitnessTableId()))
+	{
+		if (ok != NULL)
+			*ok = false;
+		return NIL;
+	}
+	foreach(lc, ReadTable(WitnessTableId, snapshot, wait, ok, WitnessFromSlot))
+	{
+		if (((WitnessRow *) lfirst(lc))->table_id == table_id)
+			rows = lappend(rows, lfirst(lc));
+	}
+	return rows;
+}
+
 /* Columns that somebody has added behind those that we know are left NULL. */
 static void
 InsertTuple(OwnTable table, const Datum *values, const bool *nulls, int natts)
@@ -615,6 +659,38 @@ PutAttachedTable(const AttachedTable *table)
 		nulls[ANUM_ATTACHED_KEY_COLUMN - 1] = true;
 	values[ANUM_ATTACHED_COLUMNS - 1] = ArrayFromNameList(table->columns);
 	InsertTuple(AttachedTableId, values, nulls, ATTACHED_NATTS);
+}
+
+void
+InsertWitness(Oid table_id, Oid member_id, uint64 digest)
+{
+	Datum		values[WITNESS_NATTS];
+	bool		nulls[WITNESS_NATTS] = {0};
+
+	values[ANUM_WITNESS_TABLE_ID - 1] = ObjectIdGetDatum(table_id);
+	values[ANUM_WITNESS_MEMBER_ID - 1] = ObjectIdGetDatum(member_id);
+	values[ANUM_WITNESS_DIGEST - 1] = Int64GetDatum((int64) digest);
+	InsertTuple(WitnessTableId, values, nulls, WITNESS_NATTS);
+}
+
+static bool
+MatchesWitness(TupleTableSlot *slot, const void *arg)
+{
+	const WitnessRow *wanted = arg;
+
+	return DatumGetObjectId(slot->tts_values[ANUM_WITNESS_TABLE_ID - 1]) == wanted->table_id &&
+		(!OidIsValid(wanted->member_id) ||
+		 DatumGetObjectId(slot->tts_values[ANUM_WITNESS_MEMBER_ID - 1]) == wanted->member_id);
+}
+
+bool
+DeleteWitness(Oid table_id, Oid member_id)
+{
+	WitnessRow	wanted = {.table_id = table_id, .member_id = member_id};
+
+	/* The caller's lock on the member keeps others from the same row. */
+	return OidIsValid(WitnessTableId()) &&
+		DeleteTuples(WitnessTableId, RowExclusiveLock, MatchesWitness, &wanted);
 }
 
 void

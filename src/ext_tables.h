@@ -54,6 +54,14 @@ typedef struct SectionRow
 	List	   *tables;			/* Oids */
 } SectionRow;
 
+/* What a member of an attached table's partition tree was made of (witness.h). */
+typedef struct WitnessRow
+{
+	Oid			table_id;
+	Oid			member_id;
+	uint64		digest;
+} WitnessRow;
+
 /*
  * The Oids, for writers: of objects of any version, as long as this library knows
  * the tables' columns.  Remembered until one of the tables changes.  NULL while the
@@ -109,6 +117,9 @@ extern bool TableIsAttached(Oid table_id);
 extern List *ReadAttachedTables(Snapshot snapshot);
 extern List *ReadSections(Snapshot snapshot, bool wait, bool *ok);
 
+/* Those of one attached table; none if the extension's objects are older. */
+extern List *ReadWitness(Oid table_id, Snapshot snapshot, bool wait, bool *ok);
+
 /* The table's among those rows, or NULL. */
 extern AttachedTable *FindAttachedTable(List *attached, Oid table_id);
 
@@ -123,6 +134,8 @@ extern int64 IntervalMicroseconds(const Interval *interval);
  */
 extern void PutAttachedTable(const AttachedTable *table);
 extern bool DeleteAttachedTable(Oid table_id);
+extern void InsertWitness(Oid table_id, Oid member_id, uint64 digest);
+extern bool DeleteWitness(Oid table_id, Oid member_id); /* InvalidOid: all members' */
 extern void InsertSection(const SectionRow *row);
 extern bool DeleteSection(const char *name);
 

@@ -47,7 +47,7 @@ WantsFlight(const ContextCall *call)
 		const Answer *answer = &call->users[0].answers[s];
 
 		if (answer->bypass == BYPASS_NONE && answer->item.payload == NULL &&
-			!section->not_kept &&
+			!section->not_kept && SectionStorageIsOlder(section, call->snapshot) &&
 			BuildMayFill(section, &call->tables,
 						 IsolationUsesXactSnapshot() ? &now : &call->tables))
 			return true;
@@ -162,6 +162,7 @@ CollectBuilt(ContextCall *call, TierItem **items)
 			guarded = true;
 			if (!asked)
 				may_fill = SectionIsUndisturbed(section) &&
+					SectionStorageIsOlder(section, call->snapshot) &&
 					BuildMayFill(section, &call->tables, &now);
 			asked = true;
 			if (!may_fill)

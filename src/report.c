@@ -278,6 +278,9 @@ ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const Versi
 	if (!SectionLockAndAnalyze(section, snapshot, rows))
 		return pstrdup("a table that it reads is locked");
 	reason = ReasonByTables(section->relations, rows);
+	if (reason == NULL && OidIsValid(section->unwitnessed))
+		return psprintf("table %s is not what it was when its changes were last known to be watched; run clarify_cache.repair()",
+						TableName(section->unwitnessed));
 	return reason != NULL ? reason : section->fault;
 }
 

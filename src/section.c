@@ -11,8 +11,10 @@
  * until an invalidation of one of its tables, or of any schema, cast or operator
  * class arrives, or until the tables' coverage tokens differ, since a table may
  * have been attached anew by another key, or be watched for other columns
- * (section_columns.c).  It is checked under locks on the
- * tables and with invalidations accepted, so no DDL that takes
+ * (section_columns.c).  With it goes the answer whether
+ * the tables are still what they were when they were last watched (witness.c), which
+ * is asked again when an invalidation of a partition arrives.  It is checked under
+ * locks on the tables and with invalidations accepted, so no DDL that takes
  * AccessExclusiveLock can make it wrong while it is in use.
  *
  * Definitions that are no longer wanted are freed only when no call is under
@@ -36,6 +38,7 @@
 #include "section_uses.h"
 #include "settings.h"
 #include "stats.h"
+#include "storage.h"
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -46,6 +49,7 @@
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
+#include "witness.h"
 
 /* Changes whenever payloads built by another version of this code differ. */
 #define PAYLOAD_FORMAT 1
@@ -76,12 +80,34 @@ ForgetAnalyses(List *sections, Oid relid)
 	}
 }
 
+/* Of a partition, as VACUUM sends them, they seldom mean anything. */
+static void
+DoubtAnalyses(List *sections, Oid root)
+{
+	ListCell   *lc;
+
+	foreach(lc, sections)
+	{
+		Section    *section = lfirst(lc);
+
+		if (list_member_oid(section->relations, root))
+			section->doubts++;
+	}
+}
+
 static void
 ForgetOnRelcache(Datum arg, Oid relid)
 {
+	Oid			root = WitnessRootOf(relid);
+
 	invalidations++;
 	ForgetAnalyses(known, relid);
 	ForgetAnalyses(discarded, relid);	/* an outer call may use them still */
+	if (OidIsValid(root) && root != relid)
+	{
+		DoubtAnalyses(known, root);
+		DoubtAnalyses(discarded, root);
+	}
 }
 
 static void
@@ -362,6 +388,38 @@ FaultOf(Query *query, Snapshot snapshot)
 		UnwatchedColumnFault(CollectColumns(query), attached);
 }
 
+/*
+ * Are the section's tables what they were when their changes were last watched?  What is
+ * true of the snapshot only is asked again each time.
+ */
+static void
+AskWitness(Section *section, Snapshot snapshot, bool again)
+{
+	Oid			unwitnessed = InvalidOid;
+	bool		once = false;
+	TransactionId storage_xid = InvalidTransactionId;
+	uint64		doubts = section->doubts;
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (!(again ? WitnessStillAgrees(relid) : WitnessAgrees(relid)))
+		{
+			if (WitnessAgreed(relid, snapshot))
+				once = true;
+			else
+				unwitnessed = relid;
+		}
+		storage_xid = StorageLater(storage_xid, WitnessStorageXid(relid));
+	}
+	section->unwitnessed = unwitnessed;
+	section->witnessed_once = once;
+	section->storage_xid = storage_xid;
+	section->doubts_settled = doubts;
+}
+
 /* Fill in the analysis, whose results are copied to section->analysis. */
 static void
 AnalyzeInto(Section *section, Snapshot snapshot)
@@ -386,6 +444,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	section->fault = fault == NULL ? NULL : pstrdup(fault);
 	MemoryContextSwitchTo(old_context);
 
+	AskWitness(section, snapshot, false);
 	section->fingerprint = Fingerprint(section, uses.collations);
 	section->reads_time = uses.reads_time;
 }
@@ -437,7 +496,11 @@ SectionLockAndAnalyze(Section *section, Snapshot snapshot, const VersionRows *ro
 		return false;
 	AcceptInvalidationMessages();
 	if (section->analyzed && section->coverage == CoverageOf(section, rows))
+	{
+		if (section->doubts != section->doubts_settled || section->witnessed_once)
+			AskWitness(section, snapshot, true);
 		return true;
+	}
 
 	/* The analysis locks the tables it finds, and accepts as it does. */
 	return AnalyzeSection(section, snapshot, rows);
@@ -447,7 +510,13 @@ bool
 SectionIsCurrent(Section *section)
 {
 	AcceptInvalidationMessages();
-	return section->analyzed;
+	return section->analyzed && section->doubts == section->doubts_settled;
+}
+
+bool
+SectionStorageIsOlder(const Section *section, Snapshot snapshot)
+{
+	return StorageIsOlder(section->storage_xid, snapshot);
 }
 
 TimestampTz

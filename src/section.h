@@ -32,6 +32,12 @@ typedef struct Section
 	bool		analyzed;
 	MemoryContext analysis;		/* child of context, reset for each analysis */
 	uint64		coverage;		/* XOR of the coverage tokens it was made under */
+	uint64		doubts;			/* invalidations of partitions it reads, */
+	uint64		doubts_settled; /* and up to which one they were looked at again */
+	Oid			unwitnessed;	/* a table that may have changed unseen (witness.h),
+								 * or InvalidOid; */
+	bool		witnessed_once; /* for the present snapshot only */
+	TransactionId storage_xid;	/* of all that it reads; see storage.h */
 	char	   *fault;			/* why it can't be cached, or NULL */
 	uint64		fingerprint;
 	bool		reads_time;		/* at another time the same rows may give another
@@ -78,6 +84,13 @@ extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
  * locks are held.
  */
 extern bool SectionIsCurrent(Section *section);
+
+/*
+ * Has all that the section reads, indexes and partitions included, had its storage since
+ * before the snapshot?  Else what is built under it may not be what its version stands
+ * for.  While the analysis is of now.
+ */
+extern bool SectionStorageIsOlder(const Section *section, Snapshot snapshot);
 
 /* When an entry of the section that is built then expires, spread by the jitter. */
 extern TimestampTz SectionExpiry(const Section *section, TimestampTz built_at);
