@@ -41,6 +41,7 @@
 #include "catalog/dependency.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_event_trigger.h"
 #include "catalog/pg_trigger.h"
 #include "change.h"
 #include "commands/trigger.h"
@@ -373,6 +374,27 @@ RepairTable(AttachedTable *table, List *reads)
 	CoverOrWarn(table);
 }
 
+/*
+ * Event triggers that a superuser has switched off, or that a restore left so, see
+ * nothing.  What has passed meanwhile is mended; what comes is not watched.
+ */
+static void
+WarnOfEventTrigger(const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(EVENTTRIGGERNAME, CStringGetDatum(name));
+	bool		always = HeapTupleIsValid(tuple) &&
+		((Form_pg_event_trigger) GETSTRUCT(tuple))->evtenabled == TRIGGER_FIRES_ALWAYS;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!always)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("event trigger \"%s\" is not enabled always", name),
+				 errdetail("Changes of attached tables' definitions are not noticed when they are made."),
+				 errhint("As a superuser, run ALTER EVENT TRIGGER %s ENABLE ALWAYS, then clarify_cache.repair() again.", name)));
+}
+
 Datum
 clarify_repair(PG_FUNCTION_ARGS)
 {
@@ -387,6 +409,8 @@ clarify_repair(PG_FUNCTION_ARGS)
 	reads = CollectColumnsOfSections();
 	for (int i = 0; i < (int) lengthof(own); i++)
 		PutGuards(own[i]);
+	WarnOfEventTrigger("clarify_cache_ddl_start");
+	WarnOfEventTrigger("clarify_cache_ddl_end");
 	foreach(lc, ReadAttachedTables(SnapshotSelf))
 		RepairTable(lfirst(lc), reads);
 	ChangeRecordDefinitions(ExtTablesRequire()->section);
