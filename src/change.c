@@ -10,7 +10,11 @@
  * library runs in its own pre-commit callback) has its token written at once.
  *
  * Rolling back to a savepoint changes nothing here: a token too many is a
- * miss too many, and a mark too many is a bypass too many.
+ * miss too many, and a mark too many is a bypass too many.  But a token too few
+ * is for ever, and the error that led there may have come from here, the
+ * statement be repeated and committed.  So whatever may raise comes first, and a
+ * change is noted, from its first trace to its last, by what can't: nothing
+ * counts as noted that the commit does not write.
  *
  * Past clarify_cache.max_tracked_keys users of one table, its users are
  * forgotten and one whole-table bump is noted instead.
@@ -139,25 +143,28 @@ ChangeAllMarked(void)
 }
 
 static void
-HashChange(const UserChange *change)
+HashChange(HTAB *keys, Oid table_id, int64 hash)
 {
-	UserChangeKey key = {change->user.hash, change->table_id, 0};
+	UserChangeKey key = {hash, table_id, 0};
 
-	(void) hash_search(changed_keys, &key, HASH_ENTER, NULL);
+	(void) hash_search(keys, &key, HASH_ENTER, NULL);
 }
 
-static void
+/* A hash table of `changed`, whole or none. */
+static HTAB *
 HashChanges(void)
 {
 	HASHCTL		ctl = {0};
+	HTAB	   *keys;
 
 	ctl.keysize = sizeof(UserChangeKey);
 	ctl.entrysize = sizeof(UserChangeKey);
 	ctl.hcxt = TopTransactionContext;
-	changed_keys = hash_create("clarify_cache changed users", 256, &ctl,
-							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	keys = hash_create("clarify_cache changed users", 256, &ctl,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < nchanged; i++)
-		HashChange(&changed[i]);
+		HashChange(keys, changed[i].table_id, changed[i].user.hash);
+	return keys;
 }
 
 static bool
@@ -176,7 +183,7 @@ IsNoted(Oid table_id, int64 hash)
 }
 
 static void
-NoteUser(Oid table_id, const UserKey *user)
+MakeRoom(void)
 {
 	if (nchanged == changed_capacity)
 	{
@@ -187,13 +194,21 @@ NoteUser(Oid table_id, const UserKey *user)
 			repalloc_huge(changed, capacity * sizeof(UserChange));
 		changed_capacity = capacity;
 	}
-	changed[nchanged].table_id = table_id;
-	changed[nchanged].user = *user;
+	if (nchanged == MAX_LINEAR && changed_keys == NULL)
+		changed_keys = HashChanges();
+}
+
+/* The key's own entry is the last that may raise. */
+static void
+NoteUser(TableChange *table, const UserKey *user)
+{
+	MakeRoom();
 	if (changed_keys != NULL)
-		HashChange(&changed[nchanged]);
+		HashChange(changed_keys, table->table_id, user->hash);
+	changed[nchanged].table_id = table->table_id;
+	changed[nchanged].user = *user;
 	nchanged++;
-	if (nchanged > MAX_LINEAR && changed_keys == NULL)
-		HashChanges();
+	table->nusers++;
 }
 
 /*
@@ -261,8 +276,7 @@ ChangeRecordUser(Oid table_id, const UserKey *user)
 			table->whole = true;
 			return;
 		}
-		NoteUser(table_id, user);
-		table->nusers++;
+		NoteUser(table, user);
 	}
 	last_table = table_id;
 	last_hash = user->hash;
@@ -446,8 +460,24 @@ OnTransactionEvent(XactEvent event, void *arg)
 	}
 }
 
+/*
+ * What the subtransaction had begun and an error has left.  Nothing of ours goes
+ * on below a subtransaction that has not begun in it, but a call: an audit runs
+ * in one, and so may a policy's function.  Nothing here may raise.
+ */
+static void
+OnSubTransactionEvent(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
+					  void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	RedisTierAtSubAbort();
+	SectionsAtSubAbort(GetCurrentTransactionNestLevel());
+}
+
 void
 ChangeInit(void)
 {
 	RegisterXactCallback(OnTransactionEvent, NULL);
+	RegisterSubXactCallback(OnSubTransactionEvent, NULL);
 }

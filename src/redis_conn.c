@@ -5,7 +5,8 @@
  *	  about unfinished exchanges.
  *
  * hiredis parses replies and buffers what is sent; a reply is malloc'd, so it
- * hangs on a static variable here, lest an error that jumps lose it.
+ * hangs on a static variable here, lest an error that jumps lose it.  Whatever else
+ * such an error leaves half done, "busy" tells, and is closed.
  *
  * Replies come in the order of the commands, of which there are three sorts:
  * AUTH and SELECT first, then what was sent without waiting, then the
@@ -592,12 +593,18 @@ RedisConnDiscardPrepared(void)
 }
 
 void
-RedisConnAtEndOfXact(void)
+RedisConnAtSubAbort(void)
 {
-	RedisConnDiscardPrepared();
 	FreeHeldReply();
 	if (conn.busy)
 		ConnClose();
+}
+
+void
+RedisConnAtEndOfXact(void)
+{
+	RedisConnDiscardPrepared();
+	RedisConnAtSubAbort();
 }
 
 void

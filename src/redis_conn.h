@@ -48,9 +48,9 @@ typedef struct RedisReplyLimits
  * RedisConnSend are read and judged first.  A connection that turns out to
  * have been closed while it was idle is reopened once.
  *
- * Returns the reply, owned by this module and valid until the next call here
- * or the end of the transaction, or NULL with *why set.  An error reply is a
- * failure, too.
+ * Returns the reply, owned by this module and valid until the next call here,
+ * the end of the transaction or the failure of a subtransaction, or NULL with *why
+ * set.  An error reply is a failure, too.
  */
 extern struct redisReply *RedisConnAsk(StringInfo commands, int ncommands,
 									   const RedisReplyLimits *limits,
@@ -80,9 +80,11 @@ extern void RedisConnSendPrepared(void);
 extern void RedisConnDiscardPrepared(void);
 
 /*
- * At the end of a transaction, either way: close the connection if busy, free
- * the reply, forget what was prepared.  Never raises.
+ * When a subtransaction fails: close the connection if busy, free the reply.  At
+ * the end of a transaction, either way: also forget what was prepared.  Never
+ * raise.
  */
+extern void RedisConnAtSubAbort(void);
 extern void RedisConnAtEndOfXact(void);
 
 /*

@@ -8,9 +8,11 @@
  * to it.  Whatever comes back that is not an authentic entry of the version
  * and definition that was asked for is a miss.
  *
- * Each try ends in exactly one of BreakerSuccess, BreakerFailure and, at the end
- * of the transaction, BreakerAbandon: an error that jumps (a cancel) says
- * nothing about Redis.
+ * Each try ends in exactly one of BreakerSuccess, BreakerFailure and, where an
+ * error has jumped (a cancel), which says nothing about Redis, BreakerAbandon: when
+ * the transaction or subtransaction ends that the error has ended, since a session
+ * that goes on after a ROLLBACK TO may never ask Redis again, and a try that stays
+ * counted keeps others from it.  No subtransaction begins or ends in a try.
  *
  *-------------------------------------------------------------------------
  */
@@ -365,6 +367,13 @@ void
 RedisTierDiscardUnlink(void)
 {
 	RedisConnDiscardPrepared();
+}
+
+void
+RedisTierAtSubAbort(void)
+{
+	RedisConnAtSubAbort();
+	BreakerAbandon();
 }
 
 void

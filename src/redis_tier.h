@@ -45,7 +45,12 @@ extern void RedisTierPrepareUnlink(const UserKey *users, int nusers,
 extern void RedisTierSendUnlink(void);
 extern void RedisTierDiscardUnlink(void);
 
-/* At the end of a transaction: close a connection left in mid-exchange. */
+/*
+ * At the end of a transaction, and when a subtransaction fails: let go of a try
+ * that an error has left, and close a connection left in mid-exchange.  Never
+ * raise.
+ */
 extern void RedisTierAtEndOfXact(void);
+extern void RedisTierAtSubAbort(void);
 
 #endif							/* CLARIFY_REDIS_TIER_H */

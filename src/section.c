@@ -18,7 +18,13 @@
  * AccessExclusiveLock can make it wrong while it is in use.
  *
  * Definitions that are no longer wanted are freed only when no call is under
- * way that may still use them.
+ * way that may still use them.  An error ends the calls that were begun in the
+ * subtransaction, or transaction, that it ends.
+ *
+ * Everything here outlives an error, which the user may catch.  So what is
+ * remembered is first made, outside of it, and then put in place by what can't
+ * raise; and `analyzed` and known_token_valid are false while something is changed
+ * step by step.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,6 +68,8 @@ static bool known_token_valid = false;
 static uint64 known_token = 0;
 static Oid	known_table = InvalidOid;
 static int	calls_under_way = 0;
+static int *call_levels = NULL; /* the nest level that each was begun at */
+static int	call_levels_capacity = 0;
 static uint64 invalidations = 0;	/* that reached us */
 static uint64 definition_changes = 0;	/* those of schemas, casts, operator classes */
 
@@ -120,14 +128,18 @@ ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
 static void
 InitializeOnce(void)
 {
+	MemoryContext context;
+
 	if (sections_context != NULL)
 		return;
+	context = AllocSetContextCreate(TopMemoryContext, "clarify_cache sections",
+									ALLOCSET_DEFAULT_SIZES);
+	/* There are few places for callbacks: once, so only when nothing else can fail. */
 	CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetOnSyscache, (Datum) 0);
 	CacheRegisterSyscacheCallback(CASTSOURCETARGET, ForgetOnSyscache, (Datum) 0);
 	CacheRegisterSyscacheCallback(CLAOID, ForgetOnSyscache, (Datum) 0);
-	sections_context = AllocSetContextCreate(TopMemoryContext, "clarify_cache sections",
-											 ALLOCSET_DEFAULT_SIZES);
+	sections_context = context;
 }
 
 void
@@ -178,10 +190,11 @@ FreeDiscarded(void)
 	}
 }
 
+/* It goes with the current memory context until it is given to another. */
 static Section *
 MakeSection(const SectionRow *row)
 {
-	MemoryContext context = AllocSetContextCreate(sections_context, "clarify_cache section",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "clarify_cache section",
 												  ALLOCSET_SMALL_SIZES);
 	Section    *section = MemoryContextAllocZero(context, sizeof(Section));
 
@@ -222,9 +235,11 @@ FindKnown(const SectionRow *row)
 static void
 Remember(List *rows)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(sections_context);
+	MemoryContext old_context;
 	List	   *sections = NIL;
+	List	   *unwanted;
 	List	   *before = known;
+	List	   *kept;
 	ListCell   *lc;
 
 	foreach(lc, rows)
@@ -233,10 +248,37 @@ Remember(List *rows)
 
 		sections = lappend(sections, section != NULL ? section : MakeSection(lfirst(lc)));
 	}
-	discarded = list_concat(discarded, list_difference_ptr(before, sections));
-	known = sections;
-	list_free(before);
+	unwanted = list_difference_ptr(before, sections);
+
+	old_context = MemoryContextSwitchTo(sections_context);
+	kept = list_copy(sections);
+	discarded = list_concat(discarded, unwanted);	/* the last that may raise */
 	MemoryContextSwitchTo(old_context);
+
+	foreach(lc, kept)
+		MemoryContextSetParent(((Section *) lfirst(lc))->context, sections_context);
+	known = kept;
+	list_free(before);
+}
+
+/* A call may be noted after this without more memory. */
+static void
+MakeRoomForCall(void)
+{
+	int			capacity = Max(8, call_levels_capacity * 2);
+
+	if (calls_under_way < call_levels_capacity)
+		return;
+	call_levels = call_levels == NULL ?
+		MemoryContextAlloc(TopMemoryContext, capacity * sizeof(int)) :
+		repalloc(call_levels, capacity * sizeof(int));
+	call_levels_capacity = capacity;
+}
+
+static void
+NoteCall(void)
+{
+	call_levels[calls_under_way++] = GetCurrentTransactionNestLevel();
 }
 
 List *
@@ -246,6 +288,7 @@ SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 	TableVersion token;
 
 	InitializeOnce();
+	MakeRoomForCall();
 	if (calls_under_way == 0)
 		FreeDiscarded();
 	if (rows != NULL)
@@ -253,7 +296,7 @@ SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 		VersionOfTable(rows, table, &token);
 		if (known_token_valid && known_table == table && known_token == token.all)
 		{
-			calls_under_way++;
+			NoteCall();
 			return known;
 		}
 	}
@@ -266,7 +309,7 @@ SectionsAcquire(Snapshot snapshot, const VersionRows *rows)
 		known_table = table;
 		known_token = token.all;
 	}
-	calls_under_way++;
+	NoteCall();
 	return known;
 }
 
@@ -274,6 +317,14 @@ void
 SectionsRelease(void)
 {
 	calls_under_way--;
+}
+
+/* What a subtransaction within a call has failed in leaves the call alone. */
+void
+SectionsAtSubAbort(int nest_level)
+{
+	while (calls_under_way > 0 && call_levels[calls_under_way - 1] >= nest_level)
+		calls_under_way--;
 }
 
 void

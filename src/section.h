@@ -61,14 +61,20 @@ typedef struct Section
  * Reading them waits for whoever has locked clarify_cache.section.  Raises if
  * the extension is not there.
  *
- * The list and the Sections stay valid until SectionsRelease; calls nest,
- * since a row-level security policy may call back.
+ * The list and the Sections stay valid until SectionsRelease, which ends the
+ * call that was begun last; calls nest, since a row-level security policy may call
+ * back.
  */
 extern List *SectionsAcquire(Snapshot snapshot, const VersionRows *rows);
 extern void SectionsRelease(void);
 
-/* At the end of a transaction: whatever was acquired is released. */
+/*
+ * At the end of a transaction: whatever was acquired is released.  When a
+ * subtransaction of that nest level fails: whatever was acquired in it, or below.
+ * Never raise.
+ */
 extern void SectionsAtEndOfXact(void);
+extern void SectionsAtSubAbort(int nest_level);
 
 /*
  * Lock the section's tables in AccessShareLock, as a SELECT would, and see to

@@ -7,7 +7,8 @@
  * never have read a section itself.  So their names and tables are remembered
  * here, apart from what readers know, until a relcache invalidation of the
  * table clarify_cache.section says that they changed.  That this may come a
- * little late does no harm.
+ * little late does no harm.  An error while they are read leaves nothing
+ * remembered, rather than nothing to unlink: known_is_valid is set last.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +25,29 @@ static MemoryContext names_context = NULL;
 static List *known = NIL;		/* SectionRows */
 static bool known_is_valid = false;
 static Oid	known_table = InvalidOid;
+static uint64 invalidations = 0;	/* of it */
 
 static void
 ForgetOnRelcache(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == known_table)
+	{
 		known_is_valid = false;
+		invalidations++;
+	}
+}
+
+static void
+InitializeOnce(void)
+{
+	MemoryContext context;
+
+	if (names_context != NULL)
+		return;
+	context = AllocSetContextCreate(TopMemoryContext, "clarify_cache section names",
+									ALLOCSET_SMALL_SIZES);
+	CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
+	names_context = context;
 }
 
 void
@@ -53,26 +71,21 @@ ReadKnown(void)
 {
 	MemoryContext old_context;
 	bool		locked_at_once;
+	uint64		before;
 
-	if (names_context == NULL)
-	{
-		CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
-		names_context = AllocSetContextCreate(TopMemoryContext,
-											  "clarify_cache section names",
-											  ALLOCSET_SMALL_SIZES);
-	}
-	MemoryContextReset(names_context);
+	InitializeOnce();
+	known_is_valid = false;
 	known = NIL;
+	MemoryContextReset(names_context);
 	known_table = ExtTablesRequire()->section;
-	known_is_valid = true;		/* an invalidation from here on ends that */
+	before = invalidations;
 
 	old_context = MemoryContextSwitchTo(names_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	known = ReadSections(SnapshotSelf, false, &locked_at_once);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old_context);
-	if (!locked_at_once)
-		known_is_valid = false;
+	known_is_valid = locked_at_once && before == invalidations;
 }
 
 static bool

@@ -136,10 +136,12 @@ VersionRowsAppend(VersionRows *rows, const VersionRow *row)
 {
 	if (rows->nrows == rows->capacity)
 	{
-		rows->capacity = Max(16, rows->capacity * 2);
+		int			capacity = Max(16, rows->capacity * 2);
+
 		rows->rows = rows->rows == NULL ?
-			palloc(rows->capacity * sizeof(VersionRow)) :
-			repalloc(rows->rows, rows->capacity * sizeof(VersionRow));
+			palloc(capacity * sizeof(VersionRow)) :
+			repalloc(rows->rows, capacity * sizeof(VersionRow));
+		rows->capacity = capacity;
 	}
 	rows->rows[rows->nrows++] = *row;
 }
