@@ -1,5 +1,5 @@
 # clarify_cache: make, make install, make installcheck; PG_CONFIG=... chooses the
-# server.  WERROR=1 makes warnings errors.  with_llvm=no skips the JIT bitcode.
+# server.  WERROR=1 makes warnings errors.
 #
 # installcheck uses the running server that PGHOST and PGPORT name, except the
 # TAP tests, which start their own.  test/run.sh starts servers for all of them.
@@ -20,7 +20,8 @@ ifneq (,$(filter hiredis_ssl,$(HIREDIS)))
 PG_CPPFLAGS += -DCLARIFY_WITH_TLS
 endif
 
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
+# Only what the server looks up is exported (compat.h).
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden
 ifeq ($(WERROR),1)
 PG_CFLAGS += -Werror
 endif
@@ -31,9 +32,13 @@ ISOLATION_OPTS = --inputdir=test/isolation
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
 
+# No bitcode for the JIT: what it inlines would name functions that are hidden, and
+# calls of a cache have nothing to gain from inlining.
+override with_llvm = no
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # PGXS knows nothing about headers.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*.h)

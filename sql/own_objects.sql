@@ -24,7 +24,7 @@ BEGIN
 END $$;
 SELECT t, refused(format('ALTER TABLE clarify_cache.%I RENAME TO other', t)),
 	refused(format('ALTER TABLE clarify_cache.%I SET SCHEMA elsewhere', t))
-FROM unnest('{version,instance,attached_table,section}'::text[]) t;
+FROM unnest('{version,instance,attached_table,section,witness}'::text[]) t;
 SELECT f, refused(format('ALTER FUNCTION clarify_cache.%I() RENAME TO other', f)),
 	refused(format('ALTER FUNCTION clarify_cache.%I() SET SCHEMA elsewhere', f))
 FROM unnest('{mark_change,track_change,guard_own_table}'::text[]) f;

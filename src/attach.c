@@ -58,9 +58,9 @@
 #include "version.h"
 #include "witness.h"
 
-PG_FUNCTION_INFO_V1(clarify_attach);
-PG_FUNCTION_INFO_V1(clarify_detach);
-PG_FUNCTION_INFO_V1(clarify_repair);
+CLARIFY_FUNCTION(clarify_attach);
+CLARIFY_FUNCTION(clarify_detach);
+CLARIFY_FUNCTION(clarify_repair);
 
 /* The names that the extension's script gives to the triggers on its tables. */
 #define GUARD_ROW_NAME		"guard_row"

@@ -12,9 +12,9 @@
 #include "settings.h"
 #include "shared.h"
 
-PG_MODULE_MAGIC;
+CLARIFY_MODULE_MAGIC;
 
-void		_PG_init(void);
+extern CLARIFY_EXPORT void _PG_init(void);
 
 void
 _PG_init(void)

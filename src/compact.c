@@ -14,7 +14,7 @@
 #include "ext_tables.h"
 #include "version.h"
 
-PG_FUNCTION_INFO_V1(clarify_compact);
+CLARIFY_FUNCTION(clarify_compact);
 
 Datum
 clarify_compact(PG_FUNCTION_ARGS)

@@ -31,6 +31,24 @@
 #error "clarify_cache needs PostgreSQL 15 or later"
 #endif
 
+/*
+ * The library's symbols are hidden (-fvisibility=hidden), but for those that the
+ * server looks up.  A function that another library in the process has under the
+ * same name would else be called in place of ours, up to PostgreSQL 15, which loads
+ * libraries with RTLD_GLOBAL.  There the server's macros export nothing, so
+ * what they declare is declared here before.
+ */
+#define CLARIFY_EXPORT __attribute__((visibility("default")))
+
+#define CLARIFY_FUNCTION(name) \
+	extern CLARIFY_EXPORT Datum name(PG_FUNCTION_ARGS); \
+	extern CLARIFY_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name) (void); \
+	PG_FUNCTION_INFO_V1(name)
+
+#define CLARIFY_MODULE_MAGIC \
+	extern CLARIFY_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void); \
+	PG_MODULE_MAGIC
+
 /* PostgreSQL 17 lets an extension name its wait events. */
 #if PG_VERSION_NUM >= 170000
 #define compat_wait_event(name) WaitEventExtensionNew(name)

@@ -19,9 +19,9 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-PG_FUNCTION_INFO_V1(clarify_context);
-PG_FUNCTION_INFO_V1(clarify_contexts);
-PG_FUNCTION_INFO_V1(clarify_warm);
+CLARIFY_FUNCTION(clarify_context);
+CLARIFY_FUNCTION(clarify_contexts);
+CLARIFY_FUNCTION(clarify_warm);
 
 /* Users of a batch. */
 #define BATCH_USERS 100

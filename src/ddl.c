@@ -69,8 +69,8 @@
 #include "version.h"
 #include "witness.h"
 
-PG_FUNCTION_INFO_V1(clarify_on_ddl_command_start);
-PG_FUNCTION_INFO_V1(clarify_on_ddl_command_end);
+CLARIFY_FUNCTION(clarify_on_ddl_command_start);
+CLARIFY_FUNCTION(clarify_on_ddl_command_end);
 
 static EventTriggerData *
 RequireEventTrigger(FunctionCallInfo fcinfo)

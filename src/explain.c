@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(clarify_explain);
+CLARIFY_FUNCTION(clarify_explain);
 
 #define EXPLAIN_COLUMNS 6
 

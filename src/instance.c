@@ -19,7 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
-PG_FUNCTION_INFO_V1(clarify_create_instance);
+CLARIFY_FUNCTION(clarify_create_instance);
 
 /* Attributes of clarify_cache.instance. */
 #define ANUM_ID		1

@@ -15,8 +15,8 @@
 #include "ext_tables.h"
 #include "user_key.h"
 
-PG_FUNCTION_INFO_V1(clarify_invalidate);
-PG_FUNCTION_INFO_V1(clarify_invalidate_all);
+CLARIFY_FUNCTION(clarify_invalidate);
+CLARIFY_FUNCTION(clarify_invalidate_all);
 
 Datum
 clarify_invalidate(PG_FUNCTION_ARGS)

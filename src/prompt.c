@@ -22,7 +22,7 @@
 #include "prompt_text.h"
 #include "utils/builtins.h"
 
-PG_FUNCTION_INFO_V1(clarify_prompt);
+CLARIFY_FUNCTION(clarify_prompt);
 
 #define PROMPT_HEAD "\n---\nCONTEXT ABOUT THIS USER (use naturally, don't mention explicitly):\n"
 #define PROMPT_TAIL "\n---\n\n"

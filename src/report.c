@@ -29,12 +29,12 @@
 #include "utils/timestamp.h"
 #include "version.h"
 
-PG_FUNCTION_INFO_V1(clarify_section_stats);
-PG_FUNCTION_INFO_V1(clarify_calls);
-PG_FUNCTION_INFO_V1(clarify_redis);
-PG_FUNCTION_INFO_V1(clarify_reset_stats);
-PG_FUNCTION_INFO_V1(clarify_cache_status);
-PG_FUNCTION_INFO_V1(clarify_section_state);
+CLARIFY_FUNCTION(clarify_section_stats);
+CLARIFY_FUNCTION(clarify_calls);
+CLARIFY_FUNCTION(clarify_redis);
+CLARIFY_FUNCTION(clarify_reset_stats);
+CLARIFY_FUNCTION(clarify_cache_status);
+CLARIFY_FUNCTION(clarify_section_state);
 
 #define STATS_COLUMNS	13
 #define CALL_STATS_COLUMNS 6

@@ -15,8 +15,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(clarify_add_section);
-PG_FUNCTION_INFO_V1(clarify_drop_section);
+CLARIFY_FUNCTION(clarify_add_section);
+CLARIFY_FUNCTION(clarify_drop_section);
 
 /* A context is one JSON document; this many members are plenty. */
 #define MAX_SECTIONS 64

@@ -37,9 +37,9 @@
 #include "utils/datum.h"
 #include "utils/rel.h"
 
-PG_FUNCTION_INFO_V1(clarify_mark_change);
-PG_FUNCTION_INFO_V1(clarify_track_change);
-PG_FUNCTION_INFO_V1(clarify_guard_own_table);
+CLARIFY_FUNCTION(clarify_mark_change);
+CLARIFY_FUNCTION(clarify_track_change);
+CLARIFY_FUNCTION(clarify_guard_own_table);
 
 /* What track_change knows about its relation, for one statement. */
 typedef struct TrackState
