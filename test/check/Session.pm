@@ -42,6 +42,7 @@ my %count;
 my @recent;
 my $where;	# on which server
 my $cancelled;	# has something of this script been?
+my $in_the_way;	# has replay ended the session?
 
 # ------------------------------------------------------------------- psql
 
@@ -163,6 +164,7 @@ sub judge_error
 	slice('refused', $tag) if $code eq '40001' && $tag =~ /^(cached|plain)$/;
 	# The server's own end, or this session's, is a fault's.
 	return if $severity eq 'FATAL' && $code =~ /^57P0[123]$/ && $faults;
+	$in_the_way = 1 if $severity eq 'FATAL' && $message =~ /due to conflict with recovery/;
 	# attach() and repair() lock one of them to do one after the other, and then
 	# tables: as any two transactions with DDL of several tables, they can deadlock.
 	if ($code eq '40P01' && $own_tables && $rest =~ /waits for (?!ShareRowExclusive)\w+ on relation ($own_tables) /)
@@ -266,7 +268,7 @@ sub judge
 	my @pending;
 
 	@recent = @$lines;
-	$cancelled = 0;
+	$cancelled = $in_the_way = 0;
 	$count{asked} += asked($_->[1]) for @$script;
 	for (my $i = 0; $i < @$lines; $i++)
 	{
@@ -327,7 +329,7 @@ sub session
 		judge($lines, \@script);
 		if (!$still_there)
 		{
-			fail('the session has ended', \@script) unless $faults;
+			fail('the session has ended', \@script) unless $faults || $in_the_way;
 			sleep 0.05;
 			connect_psql($host, @first);
 			next;

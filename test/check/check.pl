@@ -83,22 +83,24 @@ sub sessions_of
 	die "no profile $profile\n";
 }
 
-# The control has nothing to keep in order.
+# When it is calm, new snapshots read seldom, so that an old one may be the first to see,
+# and to fill, what was changed.  (The control has nothing to keep in order.)
 sub fleet
 {
 	my ($impatient, @writers) = @_;
+	my $rest = $opt{calm} || $control ? 2 : 0.01;
 	return (@writers,
-		(map { { name => "reader$_", next => \&reading_now, rest => 0.01 } } 1 .. 3),
+		(map { { name => "reader$_", next => \&reading_now, rest => $rest } } 1 .. 2),
 		{ name => 'reader_late', next => \&reading_late, rest => 6 },
 		{ name => 'finisher', next => \&finishing, rest => 0.05 },
 		{ name => 'rewriter', next => \&rewriting, rest => $opt{calm} ? 6 : 2, first => [$impatient] },
-		{ name => 'rewriter_own', next => sub { rewriting_own(!$control) }, rest => $opt{calm} ? 1 : 0.4, first => [$impatient] },
+		{ name => 'rewriter_own', next => sub { rewriting_own(!$control) }, rest => 0.4, first => [$impatient] },
 		($control ? () : { name => 'keeper', next => \&keeping_fleet, rest => 1, first => [$impatient] }),
 		{ name => 'lagging', next => \&lagging, rest => 3, host => $standbys[1] },
 		map {
 			my ($host, $n) = ($standbys[$_], $_ + 1);
-			({ name => "reader_standby$n", next => sub { reading(1) }, rest => 0.01, host => $host },
-				{ name => "reader_standby_everybody$n", next => sub { reading_everybody(1) }, rest => 0.01, host => $host },
+			({ name => "reader_standby$n", next => sub { reading(1) }, rest => $rest, host => $host },
+				{ name => "reader_standby_everybody$n", next => sub { reading_everybody(1) }, rest => 2 * $rest, host => $host },
 				map { { name => "reader_standby_late${n}_$_", next => \&reading_late, rest => 0.1, host => $host } } 1 .. 2)
 		} 0 .. $#standbys);
 }
