@@ -35,7 +35,7 @@ enter "$@"
 seconds=300
 seed=$((RANDOM * 32768 + RANDOM))
 faults=all
-profiles=mvcc,ddl,standby,fleet,skew
+profiles=mvcc,ddl,standby,fleet,hostile,skew
 usage() { die "usage: check.sh [--seconds N] [--faults LIST] [--profiles LIST] [--seed S]"; }
 while [ $# -gt 0 ]; do
 	[ $# -gt 1 ] || usage
@@ -214,7 +214,7 @@ say "controls: caches that are wrong"
 createdb store
 psql -q -d store -c 'CREATE UNLOGGED TABLE entries (key text PRIMARY KEY, value text NOT NULL)'
 declare -A caught=()
-for control in mvcc/deletes/0 guests/deletes/0 skew/deletes/0 fleet/versions/0 mvcc/blind/65536 mvcc/blind/0 ddl/blind/65536; do
+for control in mvcc/deletes/0 guests/deletes/0 skew/deletes/0 fleet/versions/0 hostile/poisoned/0 mvcc/blind/65536 mvcc/blind/0 ddl/blind/65536; do
 	IFS=/ read -r profile cache size <<<"$control"
 	psql -q -d store -c 'TRUNCATE entries'
 	status=0
@@ -234,6 +234,7 @@ control mvcc/deletes/0 'a cache whose keys triggers delete'
 control guests/deletes/0 'a cache that asks for no privileges'
 control skew/deletes/0 'a cache whose reads take no part in conflicts'
 control fleet/versions/0 'a cache that trusts versions whose table was rewritten'
+control hostile/poisoned/0 'a cache that builds with the settings of others'
 control mvcc/blind/65536 'an outdated entry of the local tier'
 control mvcc/blind/0 'an outdated entry of Redis'
 control ddl/blind/65536 'an outdated entry beside changes that are not MVCC-safe'

@@ -52,7 +52,8 @@ sub wait_while_down { sleep 0.02 while -e "$dir/down" && time < $deadline; }
 
 sub connect_psql
 {
-	my ($host, @first) = @_;
+	my ($host, $user, @first) = @_;
+	local $ENV{PGUSER} = $user if $user;
 	local $ENV{PGAPPNAME} = 'starting';
 	local $ENV{PGHOST} = $host if $host;
 	wait_while_down();
@@ -131,7 +132,8 @@ my %tolerated = (
 	write => qr/^(23503|23505|23514|22003|25006|38000|3B001)$/,
 	snapshot => qr/^(22023|42704|55000)$/,
 	end => qr/^(23503|23505|25006)$/,
-	ddl => qr/^(?!XX)/,);
+	ddl => qr/^(?!XX)/,
+	hostile => qr/^(?!XX)/,);
 
 sub judge_error
 {
@@ -308,12 +310,12 @@ sub judge
 sub session
 {
 	my ($job) = @_;
-	my ($next, $rest, $host) = @$job{qw(next rest host)};
+	my ($next, $rest, $host, $user) = @$job{qw(next rest host user)};
 	my @first = @{ $job->{first} // [] };
 	$name = $job->{name};
 	$where = $host ? 'on the standby' : 'on the primary';
 	sleep 0.1 while $job->{after} && !-e $job->{after} && time < $deadline;
-	connect_psql($host, @first);
+	connect_psql($host, $user, @first);
 	while (time < $deadline && failures() < $max_failures)
 	{
 		my @script = $next->();
@@ -331,7 +333,7 @@ sub session
 		{
 			fail('the session has ended', \@script) unless $faults || $in_the_way;
 			sleep 0.05;
-			connect_psql($host, @first);
+			connect_psql($host, $user, @first);
 			next;
 		}
 		sleep rand $rest if $rest;

@@ -1,6 +1,6 @@
 # One run of check.sh: the sessions of a profile, its faults, and the report.
 #
-#	check.pl --profile NAME --cache extension|deletes|blind|versions --seconds N --seed S
+#	check.pl --profile NAME --cache extension|deletes|blind|versions|poisoned --seconds N --seed S
 #		--faults LIST --dir FOLDER --log FILE --totals FILE [--calm 1] [--standby FOLDER]...
 #
 # Exits with 1 if a wrong answer was found, with 2 if something else went wrong,
@@ -18,6 +18,7 @@ use Time::HiRes qw(sleep time);
 use lib abs_path(dirname(__FILE__));
 use Faults;
 use Fleet;
+use Hostile;
 use Session;
 use Skew;
 use Workload;
@@ -30,6 +31,7 @@ my @standbys = @{ $opt{standby} // [] };
 my $standby = $standbys[0];
 my $control = $opt{cache} ne 'extension';
 my $here = abs_path(dirname(__FILE__));
+my @own_caches = qw(deletes versions poisoned);	# that need no extension
 my @faults = split /,/, $opt{faults};
 mkdir $dir;
 
@@ -62,6 +64,7 @@ sub sessions_of
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
 	return @guests if $profile eq 'guests';
+	return (hostile($impatient), @readers[ 0 .. 1, 4 ], $control ? () : (@writers[ 0 .. 2 ], @keepers)) if $profile eq 'hostile';
 	return fleet($impatient, @writers[ 0 .. 2 ]) if $profile eq 'fleet';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
@@ -81,6 +84,19 @@ sub sessions_of
 			{ name => "watch_$cached", next => sub { watching($cached) }, rest => 0.1 })
 	} qw(true false) if $profile eq 'skew';
 	die "no profile $profile\n";
+}
+
+# Owners, and who lets them act: an application, a superuser, somebody with some rights.  For
+# the control nobody writes, so that all is wrong by what they do.
+sub hostile
+{
+	my ($impatient) = @_;
+	return (
+		(map { my $owner = $_; { name => "owner_$owner", next => sub { owning($owner) }, rest => 0.3, user => $owner, first => [$impatient] } } qw(mallory trudy)),
+		(map { { name => "reader_hostile$_", next => \&calling, rest => 0.02, user => 'app' } } 1 .. 3),
+		{ name => 'reader_superuser', next => \&calling, rest => 0.05 },
+		{ name => 'reader_clerk', next => \&calling_without_rights, rest => 0.1, user => 'clerk' },
+		{ name => 'reader_innocent', next => \&reading, rest => 0.01, user => 'app' });
 }
 
 # When it is calm, new snapshots read seldom, so that an old one may be the first to see,
@@ -140,10 +156,11 @@ for (1 .. 500) { last if -l "$Faults::tmp/redis.sock"; sleep 0.02; }
 load('schema.sql');
 my $skew = $opt{profile} eq 'skew';
 load('skew.sql') if $skew;
-load('fleet.sql') if $opt{profile} eq 'fleet';
-load($opt{cache} =~ /^(deletes|versions)$/ ? "$opt{cache}.sql" : 'sections.sql');
+load("$opt{profile}.sql") if $opt{profile} =~ /^(fleet|hostile)$/;
+load(grep({ $opt{cache} eq $_ } @own_caches) ? "$opt{cache}.sql" : $opt{profile} eq 'hostile' ? 'hostile_sections.sql' : 'sections.sql');
 load($opt{cache} eq 'deletes' ? 'skew_deletes.sql' : 'skew_sections.sql') if $skew;
 load('looks.sql');
+load('hostile_looks.sql') if $opt{profile} eq 'hostile';
 load('blind.sql') if $opt{cache} eq 'blind';
 $Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'});
 for my $host (@standbys)
@@ -183,7 +200,7 @@ for my $file (glob "$dir/count.*")
 	/^(\d+)\t(.*)/ and $total{$2} += $1 while <$fh>;
 }
 my %share;	# of the sections, how many the cache had, by server
-if ($opt{cache} !~ /^(deletes|versions)$/)
+if (!grep { $opt{cache} eq $_ } @own_caches)
 {
 	for my $host ($ENV{PGHOST}, @standbys)
 	{
@@ -199,9 +216,10 @@ Faults::end();
 my $bad = failures() + $died;
 if (!$control)
 {
-	# Each context has six sections.  What was asked for and not judged may all have been hits.
+	# What was asked for and not judged may all have been hits.
 	my $unjudged = ($total{asked} // 0) - ($total{'read, judged strictly'} // 0) - ($total{'read, judged by section'} // 0);
-	my $judged = $skew ? 0 : $total{'counted local'} + $total{'counted redis'} - 6 * $unjudged;
+	my $sections = $opt{profile} eq 'hostile' ? 9 : 6;	# of a context
+	my $judged = $skew ? 0 : $total{'counted local'} + $total{'counted redis'} - $sections * $unjudged;
 	$total{'hits judged'} = $judged > 0 ? $judged : 0;
 	open my $totals, '>>', $opt{totals} or die;
 	print $totals "$total{$_}\t$_\n" for keys %total;
