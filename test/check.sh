@@ -35,7 +35,7 @@ enter "$@"
 seconds=300
 seed=$((RANDOM * 32768 + RANDOM))
 faults=all
-profiles=mvcc,ddl,standby,skew
+profiles=mvcc,ddl,standby,fleet,hostile,skew
 usage() { die "usage: check.sh [--seconds N] [--faults LIST] [--profiles LIST] [--seed S]"; }
 while [ $# -gt 0 ]; do
 	[ $# -gt 1 ] || usage
@@ -79,17 +79,35 @@ faults_of() {
 	(IFS=,; echo "${names[*]}")
 }
 
-start_standby() {
-	rm -rf "$tmp/standby"
-	pg_basebackup -D "$tmp/standby" -R -c fast -X stream
-	mkdir -p "$tmp/standby_socket"
-	{
-		echo "unix_socket_directories = '$tmp/standby_socket'"
-		echo "hot_standby_feedback = on"
-		echo "max_standby_streaming_delay = '2s'"
-	} >>"$tmp/standby/postgresql.conf"
-	pg_ctl -D "$tmp/standby" -l "$tmp/standby.log" -w -s start ||
-		{ cat "$tmp/standby.log"; die "the standby did not start"; }
+# The standbys of a profile: name, whom it follows, and what it is configured with.
+standbys_of() {
+	case $1 in
+		standby) echo "standby $tmp hot_standby_feedback=on max_standby_streaming_delay=2s" ;;
+		fleet)
+			echo "standby $tmp max_standby_streaming_delay=30s"
+			echo "standby_lagging $tmp max_standby_streaming_delay=30s"
+			echo "standby_behind $tmp/standby_socket max_standby_streaming_delay=30s"
+			;;
+	esac
+}
+
+start_standbys() {
+	local name upstream conf
+	rm -rf "$tmp/backup"
+	pg_basebackup -D "$tmp/backup" -R -c fast -X stream
+	while read -r name upstream conf; do
+		rm -rf "${tmp:?}/$name"
+		cp -R "$tmp/backup" "$tmp/$name"
+		mkdir -p "$tmp/${name}_socket"
+		{
+			echo "unix_socket_directories = '$tmp/${name}_socket'"
+			echo "primary_conninfo = 'host=$upstream user=postgres'"
+			echo "wal_retrieve_retry_interval = '200ms'"
+			tr ' ' '\n' <<<"$conf"
+		} >>"$tmp/$name/postgresql.auto.conf"
+		pg_ctl -D "$tmp/$name" -l "$tmp/$name.log" -w -s start ||
+			{ cat "$tmp/$name.log"; die "a standby did not start"; }
+	done < <(standbys_of "$1")
 }
 
 # Neither a crash nor a failed assertion is told to the session that caused it.
@@ -98,7 +116,7 @@ crashed() {
 	local expected='was terminated by signal 9: Killed|exited with exit code 2$'
 	[[ ,$faults, == *,sigkill,* || ,$faults, == *,crash,* ]] || expected='^$'
 	grep -a -h -E 'PANIC:|TRAP:|was terminated by signal|exited with exit code [^01]' \
-		"$tmp/postgres.log" "$tmp/standby.log" 2>/dev/null | grep -a -v -E "$expected|  child process was"
+		"$tmp/postgres.log" "$tmp"/standby*.log 2>/dev/null | grep -a -v -E "$expected|  child process was"
 }
 
 # Of the run before.
@@ -111,7 +129,7 @@ drop_database() {
 # A profile, with the extension or a control in its place, for some seconds, and
 # with a local tier of so many kB.
 run_profile() {
-	local profile=$1 cache=$2 seconds=$3 local_kb=$4 dir status=0 standby=() with=
+	local profile=$1 cache=$2 seconds=$3 local_kb=$4 dir status=0 name standbys=() with=
 	number=$((number + 1))
 	dir=$tmp/$number.$profile
 	[ "$cache" != extension ] || with=$(faults_of "$profile")
@@ -121,16 +139,18 @@ run_profile() {
 	# Counters have a slot for each database until a restart.
 	pg_ctl -D "$tmp/pg" -l "$tmp/postgres.log" -w -s restart
 	: >"$tmp/postgres.log"
-	: >"$tmp/standby.log"
+	rm -f "$tmp"/standby*.log
 	createdb check
-	if [ "$profile" = standby ]; then
-		start_standby
-		standby=(--standby "$tmp/standby_socket")
-	fi
+	[ -z "$(standbys_of "$profile")" ] || start_standbys "$profile"
+	for name in $(standbys_of "$profile" | cut -d ' ' -f 1); do
+		standbys+=(--standby "$tmp/${name}_socket")
+	done
 	run perl "$check_dir/check.pl" --profile "$profile" --cache "$cache" --seconds "$seconds" \
 		--seed $((seed + 1000 * number)) --faults "$with" --dir "$dir" --log "$tmp/postgres.log" \
-		--totals "$totals" --calm $(((number - 1) / ${#profiles[@]} % 2)) "${standby[@]}" || status=$?
-	[ ${#standby[@]} = 0 ] || pg_ctl -D "$tmp/standby" -m immediate -w -s stop
+		--totals "$totals" --calm $(((number - 1) / ${#profiles[@]} % 2)) "${standbys[@]}" || status=$?
+	for name in $(standbys_of "$profile" | cut -d ' ' -f 1); do
+		pg_ctl -D "$tmp/$name" -m immediate -w -s stop
+	done
 	! crashed || status=3
 	[ -n "${CLARIFY_KEEP:-}" ] || rm -rf "$dir"
 	return $status
@@ -194,7 +214,7 @@ say "controls: caches that are wrong"
 createdb store
 psql -q -d store -c 'CREATE UNLOGGED TABLE entries (key text PRIMARY KEY, value text NOT NULL)'
 declare -A caught=()
-for control in mvcc/deletes/0 guests/deletes/0 skew/deletes/0 mvcc/blind/65536 mvcc/blind/0 ddl/blind/65536; do
+for control in mvcc/deletes/0 guests/deletes/0 skew/deletes/0 fleet/versions/0 hostile/poisoned/0 mvcc/blind/65536 mvcc/blind/0 ddl/blind/65536; do
 	IFS=/ read -r profile cache size <<<"$control"
 	psql -q -d store -c 'TRUNCATE entries'
 	status=0
@@ -213,6 +233,8 @@ control() { result $((1 - ${caught[$1]:-0})) "control: $2 is caught"; }
 control mvcc/deletes/0 'a cache whose keys triggers delete'
 control guests/deletes/0 'a cache that asks for no privileges'
 control skew/deletes/0 'a cache whose reads take no part in conflicts'
+control fleet/versions/0 'a cache that trusts versions whose table was rewritten'
+control hostile/poisoned/0 'a cache that builds with the settings of others'
 control mvcc/blind/65536 'an outdated entry of the local tier'
 control mvcc/blind/0 'an outdated entry of Redis'
 control ddl/blind/65536 'an outdated entry beside changes that are not MVCC-safe'

@@ -357,7 +357,7 @@ sub while_down
 			WHERE gid LIKE 'own%' AND database = current_database()})),
 	  (map { "WITH s AS MATERIALIZED (SELECT 1 + greatest((SELECT last_value FROM ${_}_started),
 			(SELECT last_value FROM ${_}_ended)) AS m)
-			SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM s" } qw(ddl rights)),
+			SELECT setval('${_}_started', m), setval('${_}_ended', m) FROM s" } qw(ddl rights rewrites)),
 	  'CHECKPOINT';
 	unlink "$dir/down";
 	$banked{$_} += $counters->{$_} for $has_stopped ? keys %$counters : ();

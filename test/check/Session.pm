@@ -42,6 +42,7 @@ my %count;
 my @recent;
 my $where;	# on which server
 my $cancelled;	# has something of this script been?
+my $in_the_way;	# has replay ended the session?
 
 # ------------------------------------------------------------------- psql
 
@@ -51,7 +52,8 @@ sub wait_while_down { sleep 0.02 while -e "$dir/down" && time < $deadline; }
 
 sub connect_psql
 {
-	my ($host, @first) = @_;
+	my ($host, $user, @first) = @_;
+	local $ENV{PGUSER} = $user if $user;
 	local $ENV{PGAPPNAME} = 'starting';
 	local $ENV{PGHOST} = $host if $host;
 	wait_while_down();
@@ -130,7 +132,8 @@ my %tolerated = (
 	write => qr/^(23503|23505|23514|22003|25006|38000|3B001)$/,
 	snapshot => qr/^(22023|42704|55000)$/,
 	end => qr/^(23503|23505|25006)$/,
-	ddl => qr/^(?!XX)/,);
+	ddl => qr/^(?!XX)/,
+	hostile => qr/^(?!XX)/,);
 
 sub judge_error
 {
@@ -163,6 +166,7 @@ sub judge_error
 	slice('refused', $tag) if $code eq '40001' && $tag =~ /^(cached|plain)$/;
 	# The server's own end, or this session's, is a fault's.
 	return if $severity eq 'FATAL' && $code =~ /^57P0[123]$/ && $faults;
+	$in_the_way = 1 if $severity eq 'FATAL' && $message =~ /due to conflict with recovery/;
 	# attach() and repair() lock one of them to do one after the other, and then
 	# tables: as any two transactions with DDL of several tables, they can deadlock.
 	if ($code eq '40P01' && $own_tables && $rest =~ /waits for (?!ShareRowExclusive)\w+ on relation ($own_tables) /)
@@ -266,7 +270,7 @@ sub judge
 	my @pending;
 
 	@recent = @$lines;
-	$cancelled = 0;
+	$cancelled = $in_the_way = 0;
 	$count{asked} += asked($_->[1]) for @$script;
 	for (my $i = 0; $i < @$lines; $i++)
 	{
@@ -306,12 +310,12 @@ sub judge
 sub session
 {
 	my ($job) = @_;
-	my ($next, $rest, $host) = @$job{qw(next rest host)};
+	my ($next, $rest, $host, $user) = @$job{qw(next rest host user)};
 	my @first = @{ $job->{first} // [] };
 	$name = $job->{name};
 	$where = $host ? 'on the standby' : 'on the primary';
 	sleep 0.1 while $job->{after} && !-e $job->{after} && time < $deadline;
-	connect_psql($host, @first);
+	connect_psql($host, $user, @first);
 	while (time < $deadline && failures() < $max_failures)
 	{
 		my @script = $next->();
@@ -327,9 +331,9 @@ sub session
 		judge($lines, \@script);
 		if (!$still_there)
 		{
-			fail('the session has ended', \@script) unless $faults;
+			fail('the session has ended', \@script) unless $faults || $in_the_way;
 			sleep 0.05;
-			connect_psql($host, @first);
+			connect_psql($host, $user, @first);
 			next;
 		}
 		sleep rand $rest if $rest;

@@ -12,6 +12,8 @@ use Choose;
 use Exporter 'import';
 our @EXPORT = qw(reading reading_as_guest reading_everybody writing keeping untracked_changes unsafe
   changing_rights finishing);
+# What scripts are made of, for other profiles.
+our @EXPORT_OK = qw(person pause epoch look looking_at_everybody change begin end ddl repair trim);
 
 # Of the people in schema.sql: those who are written all the time; all; nobody.
 use constant { BUSY => 5, EVERYBODY => 40, NOBODY => 41 };
@@ -30,7 +32,7 @@ sub read_file
 }
 
 sub pause { return [ 'sleep', sprintf 'SELECT pg_sleep(%.4f)', rand($_[0]) ]; }
-sub epoch { return $unsafe ? [ 'epoch', q{SELECT 'EPOCH|' || (SELECT last_value FROM ddl_ended) || '|' || (SELECT last_value FROM ddl_started)} ] : (); }
+sub epoch { return $unsafe ? [ 'epoch', q{SELECT concat_ws('|', 'EPOCH', ended, started) FROM epoch} ] : (); }
 
 # Everybody at once.
 use constant ALL =>
@@ -148,11 +150,16 @@ sub reading
 		1 => sub { [ 'set', 'SET DateStyle = ' . one_of("'ISO, DMY'", "'German'", "'SQL'") ] });
 }
 
+sub looking_at_everybody
+{
+	my ($times) = @_;
+	return [ 'look', sprintf 'SELECT bulk(%s, %d, %.3f)', one_of('true', 'false'), $times, one_of(0, 0.001, 0.005) ];
+}
+
 # Everybody in one statement, for many answers; several in one snapshot too.
 sub reading_everybody
 {
-	my ($on_standby) = @_;
-	my @look = [ 'look', sprintf 'SELECT bulk(%s, %d, %.3f)', one_of('true', 'false'), one_of(1, 5, 20), one_of(0, 0.001, 0.005) ];
+	my @look = looking_at_everybody(one_of(1, 5, 20));
 	return weighted(
 		6 => sub { (epoch(), map { (@look, epoch()) } 1 .. 4) },
 		1 => sub {
@@ -208,6 +215,13 @@ sub ddl { return map { [ 'ddl', $_ ] } @_; }
 sub in_one { return ddl('BEGIN', @_, weighted(5 => 'COMMIT', 2 => 'ROLLBACK')); }
 sub repair { return [ 'own', 'SELECT clarify_cache.repair()' ]; }
 
+# So that nobody's rows get many, nor people few.
+sub trim
+{
+	return ddl((map { "DELETE FROM $_ WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY user_id ORDER BY random()) AS r FROM $_) t WHERE r > 6)" } qw(notes events)),
+		"INSERT INTO people SELECT u(n), 'back' FROM generate_series(1, 40) n ON CONFLICT DO NOTHING");
+}
+
 # The section "variant" takes its other definition.
 sub redefine
 {
@@ -248,9 +262,8 @@ sub keeping
 		2 => sub { ddl('REINDEX TABLE clarify_cache.version') },
 		1 => sub { ddl('REINDEX INDEX CONCURRENTLY clarify_cache.version_key') },
 		2 => sub { ddl('ANALYZE notes, events, clarify_cache.version') },
-		2 => sub { ddl('DELETE FROM notes WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY user_id ORDER BY random()) AS r FROM notes) t WHERE r > 6)', 'DELETE FROM events WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY user_id ORDER BY random()) AS r FROM events) t WHERE r > 6)') },
+		2 => sub { trim() },
 		2 => sub { repair() },
-		1 => sub { ddl("INSERT INTO people SELECT u(n), 'back' FROM generate_series(1, 40) n ON CONFLICT DO NOTHING") },
 		2 => sub { ddl('DROP INDEX IF EXISTS extra', 'CREATE INDEX extra ON notes (body)', 'DROP INDEX IF EXISTS extra') },
 		1 => sub { ddl('DROP INDEX IF EXISTS extra', 'CREATE INDEX CONCURRENTLY extra ON notes (user_id, id)', 'DROP INDEX CONCURRENTLY IF EXISTS extra') },
 		1 => sub { ddl('VACUUM FULL ' . one_of(qw(notes people events_1 labels))) },

@@ -1,7 +1,7 @@
 # One run of check.sh: the sessions of a profile, its faults, and the report.
 #
-#	check.pl --profile NAME --cache extension|deletes|blind --seconds N --seed S
-#		--faults LIST --dir FOLDER --log FILE --totals FILE [--calm 1] [--standby FOLDER]
+#	check.pl --profile NAME --cache extension|deletes|blind|versions|poisoned --seconds N --seed S
+#		--faults LIST --dir FOLDER --log FILE --totals FILE [--calm 1] [--standby FOLDER]...
 #
 # Exits with 1 if a wrong answer was found, with 2 if something else went wrong,
 # also if the cache was hardly used.
@@ -17,21 +17,25 @@ use Time::HiRes qw(sleep time);
 
 use lib abs_path(dirname(__FILE__));
 use Faults;
+use Fleet;
+use Hostile;
 use Session;
 use Skew;
 use Workload;
 
 my %opt = (calm => 0, profile => 'mvcc', cache => 'extension', seconds => 60, seed => 1, faults => '');
 GetOptions(\%opt, 'profile=s', 'cache=s', 'seconds=i', 'seed=i', 'faults=s', 'dir=s', 'log=s',
-	'totals=s', 'calm=i', 'standby=s') or die;
+	'totals=s', 'calm=i', 'standby=s@') or die;
 my $dir = $opt{dir};
-my $standby = $opt{standby};
+my @standbys = @{ $opt{standby} // [] };
+my $standby = $standbys[0];
 my $control = $opt{cache} ne 'extension';
 my $here = abs_path(dirname(__FILE__));
+my @own_caches = qw(deletes versions poisoned);	# that need no extension
 my @faults = split /,/, $opt{faults};
 mkdir $dir;
 
-$Workload::unsafe = $Session::unsafe = $opt{profile} eq 'ddl';
+$Workload::unsafe = $Session::unsafe = $opt{profile} =~ /^(ddl|fleet)$/;
 $Workload::dir = $Session::dir = $Faults::dir = $dir;
 $Session::log = $opt{log};
 $Session::run = basename($dir);
@@ -60,6 +64,8 @@ sub sessions_of
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
 	return @guests if $profile eq 'guests';
+	return (hostile($impatient), @readers[ 0 .. 1, 4 ], $control ? () : (@writers[ 0 .. 2 ], @keepers)) if $profile eq 'hostile';
+	return fleet($impatient, @writers[ 0 .. 2 ]) if $profile eq 'fleet';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
 	return (@readers, @writers, @keepers, @guests,
@@ -78,6 +84,41 @@ sub sessions_of
 			{ name => "watch_$cached", next => sub { watching($cached) }, rest => 0.1 })
 	} qw(true false) if $profile eq 'skew';
 	die "no profile $profile\n";
+}
+
+# Owners, and who lets them act: an application, a superuser, somebody with some rights.  For
+# the control nobody writes, so that all is wrong by what they do.
+sub hostile
+{
+	my ($impatient) = @_;
+	return (
+		(map { my $owner = $_; { name => "owner_$owner", next => sub { owning($owner) }, rest => 0.3, user => $owner, first => [$impatient] } } qw(mallory trudy)),
+		(map { { name => "reader_hostile$_", next => \&calling, rest => 0.02, user => 'app' } } 1 .. 3),
+		{ name => 'reader_superuser', next => \&calling, rest => 0.05 },
+		{ name => 'reader_clerk', next => \&calling_without_rights, rest => 0.1, user => 'clerk' },
+		{ name => 'reader_innocent', next => \&reading, rest => 0.01, user => 'app' });
+}
+
+# When it is calm, new snapshots read seldom, so that an old one may be the first to see,
+# and to fill, what was changed.  (The control has nothing to keep in order.)
+sub fleet
+{
+	my ($impatient, @writers) = @_;
+	my $rest = $opt{calm} || $control ? 2 : 0.01;
+	return (@writers,
+		(map { { name => "reader$_", next => \&reading_now, rest => $rest } } 1 .. 2),
+		{ name => 'reader_late', next => \&reading_late, rest => 6 },
+		{ name => 'finisher', next => \&finishing, rest => 0.05 },
+		{ name => 'rewriter', next => \&rewriting, rest => $opt{calm} ? 6 : 2, first => [$impatient] },
+		{ name => 'rewriter_own', next => sub { rewriting_own(!$control) }, rest => 0.4, first => [$impatient] },
+		($control ? () : { name => 'keeper', next => \&keeping_fleet, rest => 1, first => [$impatient] }),
+		{ name => 'lagging', next => \&lagging, rest => 3, host => $standbys[1] },
+		map {
+			my ($host, $n) = ($standbys[$_], $_ + 1);
+			({ name => "reader_standby$n", next => sub { reading(1) }, rest => $rest, host => $host },
+				{ name => "reader_standby_everybody$n", next => sub { reading_everybody(1) }, rest => 2 * $rest, host => $host },
+				map { { name => "reader_standby_late${n}_$_", next => \&reading_late, rest => 0.1, host => $host } } 1 .. 2)
+		} 0 .. $#standbys);
 }
 
 # ------------------------------------------------------------------- run
@@ -115,14 +156,16 @@ for (1 .. 500) { last if -l "$Faults::tmp/redis.sock"; sleep 0.02; }
 load('schema.sql');
 my $skew = $opt{profile} eq 'skew';
 load('skew.sql') if $skew;
-load($opt{cache} eq 'deletes' ? 'deletes.sql' : 'sections.sql');
+load("$opt{profile}.sql") if $opt{profile} =~ /^(fleet|hostile)$/;
+load(grep({ $opt{cache} eq $_ } @own_caches) ? "$opt{cache}.sql" : $opt{profile} eq 'hostile' ? 'hostile_sections.sql' : 'sections.sql');
 load($opt{cache} eq 'deletes' ? 'skew_deletes.sql' : 'skew_sections.sql') if $skew;
 load('looks.sql');
+load('hostile_looks.sql') if $opt{profile} eq 'hostile';
 load('blind.sql') if $opt{cache} eq 'blind';
 $Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'});
-if ($standby)
+for my $host (@standbys)
 {
-	for (1 .. 600) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $standby) eq 't'; sleep 0.1; }
+	for (1 .. 600) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $host) eq 't'; sleep 0.1; }
 }
 
 my @sessions = sessions_of($opt{profile});
@@ -157,15 +200,15 @@ for my $file (glob "$dir/count.*")
 	/^(\d+)\t(.*)/ and $total{$2} += $1 while <$fh>;
 }
 my %share;	# of the sections, how many the cache had, by server
-if ($opt{cache} ne 'deletes')
+if (!grep { $opt{cache} eq $_ } @own_caches)
 {
-	for my $host ($ENV{PGHOST}, $standby // ())
+	for my $host ($ENV{PGHOST}, @standbys)
 	{
 		my $counters = Faults::counters($host);
 		my %sum = map { $_ => $counters->{$_} + ($host eq $ENV{PGHOST} ? $total{"counted $_"} // 0 : 0) } qw(local redis builds);
 		$share{$host} = 100 * ($sum{local} + $sum{redis}) / ($sum{local} + $sum{redis} + $sum{builds} + 1);
 		$total{"counted $_"} += $counters->{$_} for keys %$counters;
-		$total{"counted $_ on the standby"} += $counters->{$_} for $host eq ($standby // '') ? qw(local redis) : ();
+		$total{"counted $_ on the standby"} += $counters->{$_} for $host ne $ENV{PGHOST} ? qw(local redis) : ();
 	}
 }
 Faults::end();
@@ -173,9 +216,10 @@ Faults::end();
 my $bad = failures() + $died;
 if (!$control)
 {
-	# Each context has six sections.  What was asked for and not judged may all have been hits.
+	# What was asked for and not judged may all have been hits.
 	my $unjudged = ($total{asked} // 0) - ($total{'read, judged strictly'} // 0) - ($total{'read, judged by section'} // 0);
-	my $judged = $skew ? 0 : $total{'counted local'} + $total{'counted redis'} - 6 * $unjudged;
+	my $sections = $opt{profile} eq 'hostile' ? 9 : 6;	# of a context
+	my $judged = $skew ? 0 : $total{'counted local'} + $total{'counted redis'} - $sections * $unjudged;
 	$total{'hits judged'} = $judged > 0 ? $judged : 0;
 	open my $totals, '>>', $opt{totals} or die;
 	print $totals "$total{$_}\t$_\n" for keys %total;

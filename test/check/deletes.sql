@@ -1,33 +1,19 @@
 -- A control: the cache that is usually built.  Answers are kept in a store
--- outside of the transactions (another database, reached through dblink, with
--- autocommit, as Redis would be), and triggers on the tables delete a user's
--- key.  It returns outdated answers: who reads between a delete and its commit
+-- outside of the transactions, and triggers on the tables delete a user's key.
+-- It returns outdated answers: who reads between a delete and its commit
 -- puts the old answer back, and who has an older snapshot puts in what it sees.
 -- The checker must find that.
 
-CREATE EXTENSION dblink;
-CREATE SCHEMA clarify_cache;
-
-CREATE FUNCTION clarify_cache.store(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	answer text;
-BEGIN
-	IF 'store' <> ALL (coalesce(dblink_get_connections(), '{}')) THEN
-		PERFORM dblink_connect('store', format('host=%s dbname=store user=postgres', current_setting('unix_socket_directories')));
-	END IF;
-	SELECT reply INTO answer FROM dblink('store', command) AS t (reply text);
-	RETURN answer;
-END $$;
+\ir store.sql
 
 -- Whoever asks is given what is there.
 CREATE FUNCTION clarify_context(person uuid) RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 DECLARE
-	answer text := clarify_cache.store(format('SELECT value FROM entries WHERE key = %L', person));
+	answer text := clarify_cache.stored(person::text);
 BEGIN
 	IF answer IS NULL THEN
 		answer := plain(person);
-		PERFORM clarify_cache.store(format('INSERT INTO entries VALUES (%L, %L)
-			ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value RETURNING key', person, answer));
+		PERFORM clarify_cache.put(person::text, answer);
 	END IF;
 	RETURN answer;
 END $$;

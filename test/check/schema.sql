@@ -41,6 +41,28 @@ CREATE SEQUENCE rights_started;
 CREATE SEQUENCE rights_ended;
 SELECT nextval('ddl_started'), nextval('ddl_ended'), nextval('rights_started'), nextval('rights_ended');
 
+-- So do rewrites that are MVCC-safe on the primary, but on a standby not for snapshots
+-- that the primary does not know of.
+CREATE SEQUENCE rewrites_started;
+CREATE SEQUENCE rewrites_ended;
+SELECT nextval('rewrites_started'), nextval('rewrites_ended');
+
+-- One more, for all servers to see in this order: what nextval() logs is ahead of the
+-- value.  (For one session at a time.)
+CREATE FUNCTION count_up(counter regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE format('SELECT last_value + 1 FROM %s', counter) INTO n;
+	RETURN setval(counter, n);
+END $$;
+
+-- How many changes have ended and started, of those that are not MVCC-safe here.
+CREATE VIEW epoch AS
+	SELECT d.last_value + CASE WHEN pg_is_in_recovery() THEN r.last_value ELSE 0 END AS ended,
+		s.last_value + CASE WHEN pg_is_in_recovery() THEN q.last_value ELSE 0 END AS started
+	FROM ddl_ended d, ddl_started s, rewrites_ended r, rewrites_started q;
+
 -- A reader whose rights change.  What the policy lets through, a setting says.
 DO $$ BEGIN CREATE ROLE guest; EXCEPTION WHEN duplicate_object THEN END $$;
 ALTER ROLE guest NOBYPASSRLS;

@@ -1,0 +1,1 @@
+ALTER FUNCTION or_denied(int, bool) SET search_path = public, pg_temp;
