@@ -23,7 +23,9 @@
  * snapshot sees that transaction, it is younger than the storage, and sees in it what
  * it should.  If not, the row may also have changed for another reason: then an older
  * snapshot is doubted for nothing, once.  (A row is frozen, and moved by VACUUM FULL of
- * pg_class, with its xmin left as it is.  Catalogs whose storage pg_class does not
+ * pg_class, with its xmin left as it is.  An index that is made CONCURRENTLY has its
+ * row in pg_class before it is filled, so its row in pg_index, which is written when it
+ * becomes valid, counts as well.  Catalogs whose storage pg_class does not
  * name are none of ours.  A TOAST table is read by pointers, whoever asks.)
  *
  * What stays in its place and is frozen there, by VACUUM, carries a conflict in the
@@ -64,11 +66,11 @@ StorageLater(TransactionId a, TransactionId b)
 	return TransactionIdPrecedes(a, b) ? b : a;
 }
 
-/* Of the relation alone. */
+/* That wrote a row of a catalog. */
 static TransactionId
-RowXid(Oid relid)
+RowXid(int cache, Oid key)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(key));
 	TransactionId xid;
 
 	if (!HeapTupleIsValid(tuple))
@@ -82,7 +84,7 @@ TransactionId
 StorageXid(Oid relid)
 {
 	Relation	rel = RelationIdGetRelation(relid);
-	TransactionId latest = RowXid(relid);
+	TransactionId latest = RowXid(RELOID, relid);
 	List	   *indexes;
 	ListCell   *lc;
 
@@ -91,7 +93,10 @@ StorageXid(Oid relid)
 	indexes = RelationGetIndexList(rel);
 	RelationClose(rel);
 	foreach(lc, indexes)
-		latest = StorageLater(latest, RowXid(lfirst_oid(lc)));
+	{
+		latest = StorageLater(latest, RowXid(RELOID, lfirst_oid(lc)));
+		latest = StorageLater(latest, RowXid(INDEXRELID, lfirst_oid(lc)));
+	}
 	list_free(indexes);
 	return latest;
 }

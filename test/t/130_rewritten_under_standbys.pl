@@ -96,7 +96,8 @@ $session->query('COMMIT');
 # Attached tables.  The old snapshot reads the future in them, under its own version;
 # a standby that is still of that version must not be given it.
 
-for my $rewrite ('VACUUM FULL users', 'CLUSTER users USING users_pkey', 'REINDEX TABLE users')
+for my $rewrite ('VACUUM FULL users', 'CLUSTER users USING users_pkey', 'REINDEX TABLE users',
+	'CREATE INDEX CONCURRENTLY users_name ON users (id, name)')
 {
 	my $user = user_id(++$n);
 	on_primary("UPDATE users SET name = 'before' WHERE id = '$user'");
