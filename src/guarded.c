@@ -3,6 +3,9 @@
  * guarded.c
  *	  Trying something that may raise, and leaving no trace of it.
  *
+ * An error is copied when the subtransaction is gone: if that fails in its turn,
+ * whoever catches it must not be left in a subtransaction that nobody ends.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -64,10 +67,9 @@ Run(void (*function) (void *arg), void *arg, bool (*is_raised_on) (int sqlstate)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
+		EndGuard(context, owner);
 		error = CopyErrorData();
 		FlushErrorState();
-		EndGuard(context, owner);
 		if (is_raised_on(error->sqlerrcode))
 			ReThrowError(error);
 	}
