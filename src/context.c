@@ -178,6 +178,7 @@ MakeAnswer(const SectionCall *section, const UserCall *user, Answer *answer)
 	answer->bypass = section->bypass != BYPASS_NONE ? section->bypass : user->bypass;
 	answer->item.user = &user->user;
 	answer->item.section = section->section->name;
+	answer->item.ttl_us = section->section->ttl_us;
 	if (answer->bypass != BYPASS_NONE)
 		return;
 	answer->item.header.fingerprint = section->section->fingerprint;
