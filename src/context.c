@@ -15,6 +15,8 @@
  *	   then say whether the section is covered, and its version.  A transaction
  *	   that has written compares them with those of now, if its snapshot is
  *	   older (MayHaveWrittenUnseen).
+ *	   Then whether the caller may have it (privilege.c): who may not must not
+ *	   learn from the next steps, or the time they take, what is cached.
  *	4. Look for entries of just that version, in the local tier, then in Redis
  *	   (find.c).
  *	5. Check privileges, and row-level security once more, with invalidations
@@ -163,10 +165,7 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 		return reason;
 	if (section->section->fault != NULL)
 		return BYPASS_UNCACHEABLE;
-	if (!CallerIsKnownReader(section->section) &&
-		RowSecurityApplies(section->section->relations))
-		return BYPASS_ROW_SECURITY;
-	return BYPASS_NONE;
+	return BypassReasonOfCaller(section->section);
 }
 
 /* What a user asks for of a section. */
