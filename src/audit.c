@@ -253,6 +253,7 @@ RedisAnswers(const ContextCall *call, TierItem **items, int nitems)
 	{
 		asked[i].user = items[i]->user;
 		asked[i].section = items[i]->section;
+		asked[i].ttl_us = items[i]->ttl_us;
 		pointers[i] = &asked[i];
 	}
 	return RedisTierRead(pointers, nitems);

@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include "breaker.h"
+#include "clock.h"
 #include "settings.h"
 #include "stats.h"
 #include "utils/timestamp.h"
@@ -76,15 +77,15 @@ AnswersOthers(Breaker *breaker)
 {
 	int64		share = setting_command_timeout * INT64CONST(1000) / DOUBT_SHARE;
 	int64		doubt = Min(MAX_DOUBT_US, Max(MIN_DOUBT_US, share));
-	TimestampTz start = GetCurrentTimestamp();
-	TimestampTz now = start;
+	int64		start = MonotonicMicros();
+	int64		now = start;
 
-	while ((TimestampTz) pg_atomic_read_u64(&breaker->answered_at) < now - doubt)
+	while ((int64) pg_atomic_read_u64(&breaker->answered_at) < now - doubt)
 	{
 		if (now - start >= doubt)
 			return false;
 		pg_usleep(DOUBT_POLL_US);
-		now = GetCurrentTimestamp();
+		now = MonotonicMicros();
 	}
 	return true;
 }
@@ -130,7 +131,7 @@ void
 BreakerSuccess(Breaker *breaker)
 {
 	EndTry();
-	pg_atomic_write_u64(&breaker->answered_at, (uint64) GetCurrentTimestamp());
+	pg_atomic_write_u64(&breaker->answered_at, (uint64) MonotonicMicros());
 
 	/* Nearly always there is nothing to change: leave the cache line alone. */
 	if (pg_atomic_read_u32(&breaker->failures) != 0)

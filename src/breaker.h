@@ -43,7 +43,7 @@ typedef struct Breaker
 	pg_atomic_uint64 open_until;	/* TimestampTz; 0 when closed */
 	pg_atomic_uint64 openings;	/* times it opened, for the stats */
 	pg_atomic_uint32 tries;		/* under way */
-	pg_atomic_uint64 answered_at;	/* TimestampTz of the last success */
+	pg_atomic_uint64 answered_at;	/* MonotonicMicros of the last success */
 } Breaker;
 
 typedef struct BreakerInfo

@@ -16,6 +16,8 @@
  *	   that has written compares them with those of now, if its snapshot is
  *	   older (MayHaveWrittenUnseen).  All of it counts only if it was read from
  *	   storage that is older than the snapshot (storage.c).
+ *	   Then whether the caller may have it (privilege.c): who may not must not
+ *	   learn from the next steps, or the time they take, what is cached.
  *	4. Look for entries of just that version, in the local tier, then in Redis
  *	   (find.c).
  *	5. Check privileges, and row-level security once more, with invalidations
@@ -167,10 +169,7 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 		return BYPASS_HOLE;
 	if (section->section->fault != NULL)
 		return BYPASS_UNCACHEABLE;
-	if (!CallerIsKnownReader(section->section) &&
-		RowSecurityApplies(section->section->relations))
-		return BYPASS_ROW_SECURITY;
-	return BYPASS_NONE;
+	return BypassReasonOfCaller(section->section);
 }
 
 /*
@@ -197,6 +196,7 @@ MakeAnswer(const SectionCall *section, const UserCall *user, Answer *answer)
 	answer->bypass = section->bypass != BYPASS_NONE ? section->bypass : user->bypass;
 	answer->item.user = &user->user;
 	answer->item.section = section->section->name;
+	answer->item.ttl_us = section->section->ttl_us;
 	if (answer->bypass != BYPASS_NONE)
 		return;
 	answer->item.header.fingerprint = section->section->fingerprint;

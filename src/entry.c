@@ -251,7 +251,7 @@ MacsEqual(const uint8 *a, const uint8 *b)
 EntryVerdict
 EntryParse(EntryHasher *hasher, const Instance *instance, const char *key, Size key_len,
 		   const char *value, Size value_len,
-		   const EntryHeader *want, TimestampTz now,
+		   const EntryHeader *want, int64 ttl_us, TimestampTz now,
 		   EntryHeader *header, const char **payload, Size *payload_len)
 {
 	const char *end = value + value_len;
@@ -267,7 +267,7 @@ EntryParse(EntryHasher *hasher, const Instance *instance, const char *key, Size 
 		!MacsEqual(mac, claimed))
 		return ENTRY_CORRUPT;
 
-	verdict = EntryJudge(&found, want, now);
+	verdict = EntryJudge(&found, want, ttl_us, now);
 	if (verdict == ENTRY_OK)
 	{
 		*header = found;

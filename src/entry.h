@@ -59,14 +59,14 @@ extern Size EntryMakeLine(char *line, EntryHasher *hasher, const Instance *insta
 
 /*
  * Judge a value found under a key.  `want` says which version and fingerprint
- * are current; `now` what is past.  On ENTRY_OK, *header is the entry's and
+ * are current, ttl_us and `now` of what times an entry may be.  On ENTRY_OK, *header is the entry's and
  * *payload points into value.  The MAC is compared in constant time.  Whatever
  * bytes are given, it raises nothing but out-of-memory.
  */
 extern EntryVerdict EntryParse(EntryHasher *hasher, const Instance *instance,
 							   const char *key, Size key_len,
 							   const char *value, Size value_len,
-							   const EntryHeader *want, TimestampTz now,
+							   const EntryHeader *want, int64 ttl_us, TimestampTz now,
 							   EntryHeader *header,
 							   const char **payload, Size *payload_len);
 

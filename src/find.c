@@ -68,16 +68,7 @@ JudgeFinds(Section *section)
 {
 	if (!SectionIsCurrent(section))
 		return BYPASS_INVALIDATED;
-	switch (CallerStandingOn(section))
-	{
-		case CALLER_IS_RESTRICTED:
-			return BYPASS_ROW_SECURITY;
-		case CALLER_LACKS_PRIVILEGE:
-			return BYPASS_PRIVILEGE;
-		case CALLER_MAY_READ:
-			break;
-	}
-	return BYPASS_NONE;
+	return BypassReasonOfCaller(section);
 }
 
 static void

@@ -201,7 +201,7 @@ ReadItem(const LocalStore *store, BlockNo first, TierItem *item, TimestampTz now
 	if (no == NO_BLOCK)
 		return;
 	entry = EntryAt(store, no);
-	item->verdict = EntryJudge(&entry->header, &item->header, now);
+	item->verdict = EntryJudge(&entry->header, &item->header, item->ttl_us, now);
 	if (item->verdict != ENTRY_OK)
 		return;
 
@@ -412,7 +412,7 @@ LocalStoreAccepts(const LocalStore *store, const TierItem *item, TimestampTz now
 {
 	Size		name_len = strlen(item->section);
 
-	return item->header.expires_at > now &&
+	return EntryIsTimely(&item->header, item->ttl_us, now) &&
 		name_len < NAMEDATALEN &&
 		item->payload_len <= Min((Size) setting_max_entry_size * 1024, MAX_ENTRY_BYTES) &&
 		BlocksFor(name_len, item->payload_len) <= store->nblocks / MAX_ENTRY_SHARE;

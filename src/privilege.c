@@ -3,15 +3,17 @@
  * privilege.c
  *	  May this caller have a section from the cache?
  *
- * A REVOKE takes no lock on the table, so it may come at any moment: the
- * question is asked again on every hit, after invalidations were accepted.  The
- * answer, if it is yes, is remembered for one role until an invalidation says
- * that something it was made of has changed: a role or its memberships, the
- * database's owner, a function; tables, columns and schemas end the section's
- * whole analysis.  (Not where another library has a say in the checks.)  The
- * catalog caches, which the question is answered from, are kept up to date by the
- * same invalidations, so what is remembered is as fresh as what would be looked
- * up.
+ * The question is asked before any tier is, or who may not read would learn what is
+ * cached: from the time until the error, and from which table it names.  A REVOKE
+ * takes no lock on the table, so it may come at any moment: the question is asked
+ * again on every hit, after invalidations were accepted.  The answer, if it is yes,
+ * is remembered for one role until an invalidation says that something it was made
+ * of has changed: a role or its memberships, the database's owner, a function;
+ * tables, columns and schemas end the section's whole analysis.  (Not where another
+ * library has a say in the checks, which is then asked each time, and more than
+ * once.)  The catalog caches, which the question is answered from, are kept up to
+ * date by the same invalidations, so what is remembered is as fresh as what would be
+ * looked up.
  *
  *-------------------------------------------------------------------------
  */
@@ -140,29 +142,29 @@ MayRemember(void)
 	return !InNoForceRLSOperation() && ExecutorCheckPerms_hook == NULL;
 }
 
-bool
-CallerIsKnownReader(const Section *section)
+static bool
+IsKnownReader(const Section *section)
 {
 	return section->readable_by == GetUserId() && section->readable_at == changes &&
 		MayRemember();
 }
 
-CallerStanding
-CallerStandingOn(Section *section)
+BypassReason
+BypassReasonOfCaller(Section *section)
 {
-	if (CallerIsKnownReader(section))
-		return CALLER_MAY_READ;
+	if (IsKnownReader(section))
+		return BYPASS_NONE;
 	WatchChanges();
 	if (RowSecurityApplies(section->relations))
-		return CALLER_IS_RESTRICTED;
+		return BYPASS_ROW_SECURITY;
 	if (!MayRead(section))
-		return CALLER_LACKS_PRIVILEGE;
+		return BYPASS_PRIVILEGE;
 	if (MayRemember())
 	{
 		section->readable_by = GetUserId();
 		section->readable_at = changes;
 	}
-	return CALLER_MAY_READ;
+	return BYPASS_NONE;
 }
 
 void

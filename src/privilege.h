@@ -13,6 +13,8 @@
 
 #include "compat.h"
 
+#include "bypass.h"
+
 struct Section;
 
 /*
@@ -22,34 +24,19 @@ struct Section;
 extern List *CollectPermissions(Query *query);
 
 /*
- * May the caller have the section from the cache: does row-level security not
- * apply to any of its tables, and has the caller every privilege that executing
- * it would ask for, on tables, columns, functions, schemas?  Raises nothing.
- * The section is analyzed, its tables are locked and invalidations are
- * accepted.
- *
- * CALLER_IS_RESTRICTED is for row-level security, whatever the privileges.
+ * Why may the caller not have the section from the cache?  BYPASS_ROW_SECURITY if
+ * row-level security applies to one of its tables, whatever the privileges;
+ * BYPASS_PRIVILEGE if the caller lacks one that executing it would ask for, on tables,
+ * columns, functions, schemas; BYPASS_NONE if it may.  Raises nothing.  The section
+ * is analyzed, its tables are locked and invalidations are accepted.
  */
-typedef enum CallerStanding
-{
-	CALLER_MAY_READ,
-	CALLER_LACKS_PRIVILEGE,
-	CALLER_IS_RESTRICTED
-} CallerStanding;
-
-extern CallerStanding CallerStandingOn(struct Section *section);
+extern BypassReason BypassReasonOfCaller(struct Section *section);
 
 /*
  * Changes whenever roles, memberships or functions may have changed: the caller
  * asks before and after, having accepted invalidations.
  */
 extern uint64 PrivilegeChanges(void);
-
-/*
- * The same, but as far as it is known without asking: true if the caller may
- * read, false if it has to be asked.
- */
-extern bool CallerIsKnownReader(const struct Section *section);
 
 /* Does row-level security apply to the caller on one of these tables (Oids)? */
 extern bool RowSecurityApplies(const List *relations);

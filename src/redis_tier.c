@@ -134,7 +134,7 @@ TakeValue(TierItem *item, EntryHasher *hasher, const Instance *instance,
 	char	   *copy;
 
 	item->verdict = EntryParse(hasher, instance, key, key_len, value->str, value->len,
-							   &item->header, now, &item->header, &payload, &payload_len);
+							   &item->header, item->ttl_us, now, &item->header, &payload, &payload_len);
 	if (item->verdict != ENTRY_OK)
 		return;
 	copy = palloc(payload_len);
@@ -231,7 +231,8 @@ AppendFill(StringInfo commands, const TierItem *item, EntryHasher *hasher,
 	StringInfoData key;
 	char		ms[MAXINT8LEN + 1];
 
-	if (ttl <= 0 || item->payload_len > MaxPayload())
+	if (ttl <= 0 || item->payload_len > MaxPayload() ||
+		!EntryIsTimely(&item->header, item->ttl_us, now))
 		return false;
 
 	initStringInfo(&key);

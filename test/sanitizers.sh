@@ -47,7 +47,7 @@ build_sanitized() {
 	mv "$postgres" "$postgres.real"
 	cat >"$postgres" <<-SCRIPT
 		#!/bin/bash
-		export LD_PRELOAD='$runtime'
+		export LD_PRELOAD='$runtime'"\${LD_PRELOAD:+ \$LD_PRELOAD}"
 		export ASAN_OPTIONS=$options
 		export LSAN_OPTIONS=exitcode=0
 		exec -a "\$0" "\$0.real" "\$@"

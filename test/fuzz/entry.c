@@ -27,11 +27,11 @@ static EntryHasher *hasher;
 
 static EntryVerdict
 Parse(const char *a_key, const char *value, Size len, const EntryHeader *want,
-	  TimestampTz now, EntryHeader *header, const char **payload,
+	  int64 ttl_us, TimestampTz now, EntryHeader *header, const char **payload,
 	  Size *payload_len)
 {
 	return EntryParse(hasher, &instance, a_key, sizeof(key) - 1, value, len,
-					  want, now, header, payload, payload_len);
+					  want, ttl_us, now, header, payload, payload_len);
 }
 
 /* Is the value refused, whatever is wanted? */
@@ -43,7 +43,7 @@ IsRefused(const char *a_key, const char *value, Size len)
 	const char *payload;
 	Size		payload_len;
 
-	return Parse(a_key, value, len, &want, 0, &header, &payload,
+	return Parse(a_key, value, len, &want, 0, 0, &header, &payload,
 				 &payload_len) == ENTRY_CORRUPT;
 }
 
@@ -62,6 +62,7 @@ CheckAccepted(const char *value, Size len)
 	EntryHeader want;
 	EntryHeader got;
 	TimestampTz now;
+	int64		ttl_us;
 	Size		line_len;
 
 	CHECK(TakeLine(&payload, value + len, &header, mac, &mac_at));
@@ -70,8 +71,16 @@ CheckAccepted(const char *value, Size len)
 	CHECK(line_len == (Size) (payload - value) &&
 		  memcmp(line, value, line_len) == 0);
 
+	/* Of these times: not for longer than it lives, nor before it was built. */
+	ttl_us = header.expires_at - header.built_at;
 	now = header.expires_at - 1;
-	CHECK(Parse(key, value, len, &header, now, &got, &found, &found_len) ==
+	if (header.built_at > now + ENTRY_CLOCK_TOLERANCE)
+	{
+		CHECK(Parse(key, value, len, &header, ttl_us, now, &got, &found, &found_len) ==
+			  ENTRY_EXPIRED);
+		return;
+	}
+	CHECK(Parse(key, value, len, &header, ttl_us, now, &got, &found, &found_len) ==
 		  ENTRY_OK);
 	CHECK(got.version == header.version &&
 		  got.fingerprint == header.fingerprint &&
@@ -79,15 +88,22 @@ CheckAccepted(const char *value, Size len)
 		  got.expires_at == header.expires_at);
 	CHECK(found == payload && found + found_len == value + len);
 
-	CHECK(Parse(key, value, len, &header, now + 1, &got, &found, &found_len) ==
+	CHECK(Parse(key, value, len, &header, ttl_us, now + 1, &got, &found, &found_len) ==
 		  ENTRY_EXPIRED);
+	CHECK(Parse(key, value, len, &header, ttl_us - 1, now, &got, &found, &found_len) ==
+		  ENTRY_EXPIRED);
+	CHECK(Parse(key, value, len, &header, ttl_us, header.built_at - ENTRY_CLOCK_TOLERANCE - 1,
+				&got, &found, &found_len) == ENTRY_EXPIRED);
+	CHECK(Parse(key, value, len, &header, ttl_us,
+				Min(now, header.built_at - ENTRY_CLOCK_TOLERANCE), &got, &found, &found_len) ==
+		  ENTRY_OK);
 	want = header;
 	want.version ^= UINT64CONST(1) << (len % 64);
-	CHECK(Parse(key, value, len, &want, now, &got, &found, &found_len) ==
+	CHECK(Parse(key, value, len, &want, ttl_us, now, &got, &found, &found_len) ==
 		  ENTRY_OTHER_VERSION);
 	want = header;
 	want.fingerprint ^= UINT64CONST(1) << (len % 64);
-	CHECK(Parse(key, value, len, &want, now, &got, &found, &found_len) ==
+	CHECK(Parse(key, value, len, &want, ttl_us, now, &got, &found, &found_len) ==
 		  ENTRY_OTHER_DEFINITION);
 
 	memcpy(other_key, key, sizeof(key));
