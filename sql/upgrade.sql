@@ -95,62 +95,62 @@ SELECT attempt('ALTER TABLE clarify_cache.witness RENAME TO other');
 
 -- The objects are older.
 SELECT clarify_cache.setup();
-SELECT look(u(1)), look(u(2)), look(u(3));
-SELECT look(u(1)), look(u(2)), look(u(3));
+SELECT look(u(17)), look(u(19)), look(u(20));
+SELECT look(u(17)), look(u(19)), look(u(20));
 SELECT back_to_1_0();
-SELECT look(u(1));
-SELECT DISTINCT served_from, reason FROM clarify_cache.explain(u(1));
+SELECT look(u(17));
+SELECT DISTINCT served_from, reason FROM clarify_cache.explain(u(17));
 SELECT DISTINCT cacheable, reason FROM clarify_cache.sections;
 SELECT count(*), how FROM managed() how GROUP BY how;
 -- Writers, DDL and invalidate() go on, in one transaction and another.
-UPDATE dreams SET title = title || ', in between' WHERE user_id = u(1);
+UPDATE dreams SET title = title || ', in between' WHERE user_id = u(17);
 BEGIN;
-UPDATE reflections SET created_at = created_at + interval '1 second' WHERE user_id = u(2);
+UPDATE reflections SET created_at = created_at + interval '1 second' WHERE user_id = u(19);
 SAVEPOINT s;
-UPDATE users SET name = 'nobody' WHERE id = u(2);
+UPDATE users SET name = 'nobody' WHERE id = u(19);
 ROLLBACK TO s;
 COMMIT;
-SELECT clarify_cache.invalidate(u(3));
+SELECT clarify_cache.invalidate(u(20));
 CREATE TABLE other ();
 ALTER TABLE clarify_patterns ADD COLUMN added int;
 DROP TABLE other;
-SELECT look(u(1)), look(u(2));
+SELECT look(u(17)), look(u(19));
 -- Upgraded, with what was written meanwhile.
 ALTER EXTENSION clarify_cache UPDATE;
 SELECT clarify_cache.repair();
-SELECT look(u(1));
-SELECT look(u(2));
-SELECT look(u(3));
-SELECT look(u(1)), look(u(2)), look(u(3));
+SELECT look(u(17));
+SELECT look(u(19));
+SELECT look(u(20));
+SELECT look(u(17)), look(u(19)), look(u(20));
 
 -- The objects are newer: the same with the other remedy.
 SELECT pretend('1.10');
-SELECT look(u(1));
-SELECT DISTINCT served_from, reason FROM clarify_cache.explain(u(1));
+SELECT look(u(17));
+SELECT DISTINCT served_from, reason FROM clarify_cache.explain(u(17));
 SELECT count(*), how FROM managed() how GROUP BY how;
-UPDATE dreams SET title = title || ', again' WHERE user_id = u(1);
-SELECT look(u(1));
+UPDATE dreams SET title = title || ', again' WHERE user_id = u(17);
+SELECT look(u(17));
 SELECT pretend('1.1');
-SELECT look(u(1));
-SELECT look(u(1));
+SELECT look(u(17));
+SELECT look(u(17));
 
 -- An upgrade that is rolled back
 SELECT back_to_1_0();
 BEGIN;
 ALTER EXTENSION clarify_cache UPDATE;
 ROLLBACK;
-SELECT look(u(1));
+SELECT look(u(17));
 SELECT split_part(attempt('SELECT clarify_cache.repair()'), E'\n', 1);
 BEGIN;
 SAVEPOINT s;
 ALTER EXTENSION clarify_cache UPDATE;
 ROLLBACK TO s;
-UPDATE dreams SET title = title || ', afterwards' WHERE user_id = u(1);
+UPDATE dreams SET title = title || ', afterwards' WHERE user_id = u(17);
 COMMIT;
 ALTER EXTENSION clarify_cache UPDATE;
 SELECT clarify_cache.repair();
-SELECT look(u(1));
-SELECT look(u(1));
+SELECT look(u(17));
+SELECT look(u(17));
 
 ALTER TABLE clarify_patterns DROP COLUMN added;
 SELECT clear();

@@ -193,7 +193,7 @@ $session->close;
 is($node->safe_psql('guards', q{
 	SELECT count(*), count(*) FILTER (WHERE tgenabled = 'A') FROM pg_trigger
 	WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace)
-		AND NOT tgisinternal}), '8|8', 'guards: all of them fire always again, after repair()');
+		AND NOT tgisinternal}), '10|10', 'guards: all of them fire always again, after repair()');
 
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname <> ALL ('{template0,template1}')}), '8',
 	'all that in one server');
