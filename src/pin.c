@@ -92,6 +92,8 @@ static const Pin search_path_pin =
 {"search_path", "pg_catalog, pg_temp", .string = &namespace_search_path};
 
 static const Pin pins[] = {
+	/* the first, as the name of a text search configuration is quoted by it */
+	{"quote_all_identifiers", "off", .flag = &quote_all_identifiers, .as_flag = false},
 	{"TimeZone", "UTC", .holds = TimeZoneHolds},
 	{"DateStyle", "ISO, MDY", .holds = DateStyleHolds},
 	{"IntervalStyle", "postgres", .number = &IntervalStyle, .as_number = INTSTYLE_POSTGRES},
@@ -101,7 +103,6 @@ static const Pin pins[] = {
 	{"lc_numeric", "C", .string = &locale_numeric},
 	{"lc_time", "C", .string = &locale_time},
 	{"default_text_search_config", "pg_catalog.simple", .string = &TSCurrentConfig},
-	{"quote_all_identifiers", "off", .flag = &quote_all_identifiers, .as_flag = false},
 	{"xmlbinary", "base64", .number = &xmlbinary, .as_number = XMLBINARY_BASE64},
 	{"xmloption", "content", .number = &xmloption, .as_number = XMLOPTION_CONTENT},
 	/* how text is read as an array, or as a time with a zone's abbreviation */
