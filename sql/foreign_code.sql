@@ -49,15 +49,12 @@ RESET ROLE;
 SELECT clarify_cache.attach('second');
 SELECT clarify_cache.attach('regress_notes.notes');
 SELECT clarify_cache.attach('regress_notes.parts');
-SELECT clarify_cache.add_section('first', 'SELECT body FROM regress_notes.notes WHERE user_id = $1');
-SELECT clarify_cache.add_section('second', 'SELECT id, at, size FROM second WHERE user_id = $1 ORDER BY id');
 \set right '''{"first":[{"body":"one"}],"second":[{"id":1,"at":"2026-01-02T00:00:00+00:00","size":0.3333333333333333}]}'''
-SELECT clarify_context(u(14))::text = :right;
 
 -- A trial: what a plain query of bob's leaves in the session, in their transaction
 -- and after it; then a call of his, which is to leave the same; then everybody
 -- else asks, twice, of what has been kept.  "remake" makes sure that what is to run
--- the command is planned anew.  The command decides about the search_path of
+-- the command is planned anew, and define() that nobody knows a section.  The command decides about the search_path of
 -- what comes after it, so names are qualified there.
 CREATE FUNCTION plain() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -75,6 +72,15 @@ BEGIN
 	RESET extra_float_digits;
 	RESET row_security;
 END $$;
+CREATE SEQUENCE ttl START 1000;
+CREATE PROCEDURE define() LANGUAGE plpgsql AS $$
+DECLARE
+	ttl interval := make_interval(secs => nextval('ttl'));
+BEGIN
+	PERFORM clarify_cache.drop_section(name) FROM clarify_cache.section;
+	PERFORM clarify_cache.add_section('first', format('SELECT body FROM %s WHERE user_id = $1', current_setting('test.table')), ttl);
+	PERFORM clarify_cache.add_section('second', 'SELECT id, at, size FROM second WHERE user_id = $1 ORDER BY id', ttl);
+END $$;
 CREATE PROCEDURE trial(remake text, command1 text, command2 text DEFAULT '', keep bool DEFAULT true) LANGUAGE plpgsql AS $$
 DECLARE
 	left_by text[] := '{}';
@@ -84,6 +90,7 @@ BEGIN
 	FOR turn IN 1..2 LOOP
 		PERFORM set_config('test.command1', '', false), set_config('test.command2', '', false);
 		EXECUTE remake;
+		CALL define();
 		PERFORM clarify_cache.invalidate_all();
 		COMMIT;
 		PERFORM set_config('test.command1', command1, false), set_config('test.command2', command2, false);
@@ -189,9 +196,6 @@ DROP POLICY trial ON regress_notes.notes;
 ALTER TABLE regress_notes.notes DISABLE ROW LEVEL SECURITY;
 ALTER TABLE regress_notes.notes NO FORCE ROW LEVEL SECURITY;
 -- a partition key
-SELECT clarify_cache.drop_section('first'), clarify_cache.drop_section('second');
-SELECT clarify_cache.add_section('first', 'SELECT body FROM regress_notes.parts WHERE user_id = $1');
-SELECT clarify_cache.add_section('second', 'SELECT id, at, size FROM second WHERE user_id = $1 ORDER BY id');
 SELECT set_config('test.table', 'regress_notes.parts', false);
 \set remake '''ALTER TABLE regress_notes.parts ALTER body SET STATISTICS 7'''
 CALL trial(:remake, '');
@@ -225,7 +229,8 @@ SELECT came_from(u(14)), came_from(u(14));
 RESET search_path;
 SET client_min_messages = warning;
 SELECT clear();
-DROP PROCEDURE trial, back;
+DROP PROCEDURE trial, define, back;
+DROP SEQUENCE ttl;
 DROP FUNCTION plain, judged, settings;
 DROP TABLE second;
 DROP SCHEMA regress_notes CASCADE;
