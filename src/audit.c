@@ -38,7 +38,6 @@
 #include "guarded.h"
 #include "lib/stringinfo.h"
 #include "local_tier.h"
-#include "pin.h"
 #include "redis_tier.h"
 #include "settings.h"
 #include "stats.h"
@@ -53,7 +52,10 @@ typedef struct Audit
 {
 	Section    *section;
 	Answer	   *answer;			/* what was found */
+	const Caller *caller;
 	bool		shielded;		/* in a subtransaction? */
+	bool		may_keep;		/* what was built; see BuildSection */
+	bool		disturbed;
 	char	   *built;			/* NULL if building raised an error; */
 	Size		built_len;
 	int			sqlstate;		/* which this is of */
@@ -71,13 +73,14 @@ Build(void *arg)
 {
 	Audit	   *audit = arg;
 	BuildState	state;
+	bool		limit = audit->shielded && (LockTimeout == 0 || LockTimeout > LOCK_WAIT_MS);
 
-	BuildBegin(&state);
-	if (audit->shielded && (LockTimeout == 0 || LockTimeout > LOCK_WAIT_MS))
-		PinSetting("lock_timeout", CppAsString2(LOCK_WAIT_MS));
-	audit->built = BuildSection(&state, audit->section, audit->answer->item.user,
+	BuildBegin(&state, audit->caller, limit ? CppAsString2(LOCK_WAIT_MS) : NULL);
+	audit->built = BuildSection(&state, audit->section, audit->answer->item.user, false,
 								&audit->built_len);
+	audit->may_keep = state.may_keep;
 	BuildEnd(&state);
+	audit->disturbed = state.ground.disturbed;
 }
 
 /* Sets what was built, or raised.  False if that proves nothing. */
@@ -139,8 +142,12 @@ BuildChosen(ContextCall *call, Audit **audits)
 			continue;
 		(*audits)[n].section = section;
 		(*audits)[n].answer = answer;
+		(*audits)[n].caller = &call->caller;
 		if (!BuildAgain(&(*audits)[n]))
 			return n;
+		call->disturbed |= (*audits)[n].disturbed;
+		if ((*audits)[n].built != NULL && !(*audits)[n].may_keep)
+			continue;
 		n++;
 	}
 	return n;

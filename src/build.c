@@ -13,99 +13,69 @@
  * guard did not disturb the build: what takes AccessExclusiveLock waits for
  * ours, and what takes less shows in catalogs only from its commit on.
  *
+ * A plan holds decisions that were true when it was made: which partitions
+ * there are, which indexes a snapshot may use, whose policies apply, what a
+ * name means.  There are two ways to build, and neither takes such a decision
+ * beyond its moment:
+ *
+ *	- By a plan that is kept, which SPI holds.  Only for a section that is
+ *	  analyzed, of plain tables that nothing inherits from and whose policies do
+ *	  not hold the caller.  The plan ends with the analysis, so with any
+ *	  change of these tables, which are locked while it is used; and for a
+ *	  snapshot older than those that it was used for (section.c).
+ *	- For this once: parsed, planned with the user's id and run, and forgotten.
+ *	  So is everything that is bypassed, and what reads partitioned tables.
+ *
+ * Names in the query are looked up under the pinned search_path whichever way
+ * it is.  While it is planned, and while it is run, functions of others may look
+ * up names of their own (ground.c).  What is bypassed is for the caller alone, and
+ * may be full of such functions, of policies and views: it is planned and run
+ * under the caller's search_path, as a plain query is.  So is what may be kept
+ * planned at first: a function in an index' expression, which the planner inlines
+ * or evaluates when this backend first hears of the index, would raise in
+ * a search_path that it is not made for.  The relation cache then has what
+ * became of it, so that a second time, all under the pinned search_path, is
+ * quiet; and only what was quiet is kept.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
 #include "build.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
-#include "pin.h"
 #include "privilege.h"
-#include "tcop/pquery.h"
-#include "utils/guc.h"
+#include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 void
-BuildBegin(BuildState *state)
+BuildBegin(BuildState *state, const Caller *caller, const char *lock_timeout)
 {
 	state->result_context = CurrentMemoryContext;
-	state->search_path = pstrdup(GetConfigOption("search_path", false, false));
+	state->may_keep = false;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	state->nest_level = PinSettings();
+	GroundBegin(&state->ground, caller, lock_timeout);
 }
 
 void
 BuildEnd(BuildState *state)
 {
-	UnpinSettings(state->nest_level);
+	GroundEnd(&state->ground);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 }
 
-static SPIPlanPtr
-Prepare(const Section *section, int cursor_options)
-{
-	Oid			types[1] = {UUIDOID};
-	SPIPlanPtr	plan = SPI_prepare_cursor(SectionBuildQuery(section->query), 1, types,
-										  cursor_options);
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	return plan;
-}
-
-static CachedPlanSource *
-PlanSource(SPIPlanPtr plan)
-{
-	return linitial(SPI_plan_get_plan_sources(plan));
-}
-
-/* Does the plan read a relation of this kind? */
-static bool
-ReadsKind(SPIPlanPtr plan, char relkind)
-{
-	ListCell   *lc;
-
-	foreach(lc, PlanSource(plan)->relationOids)
-	{
-		if (get_rel_relkind(lfirst_oid(lc)) == relkind)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The plan revalidates itself when a table changes or another role calls.  But
- * whether a partition that is being detached concurrently belongs to a table
- * is decided, while planning, by the snapshot of that moment; so what reads
- * partitioned tables is planned for each execution, as a plain query is.  Nobody
- * scrolls: for a cursor that may, sorts would keep their rows.
+/*----------
+ * Payloads
+ *----------
  */
-static SPIPlanPtr
-SectionPlan(Section *section)
-{
-	SPIPlanPtr	plan;
-
-	SectionDropStalePlan(section);
-	if (section->plan != NULL)
-		return section->plan;
-
-	plan = Prepare(section, CURSOR_OPT_NO_SCROLL);
-	if (ReadsKind(plan, RELKIND_PARTITIONED_TABLE))
-	{
-		SPI_freeplan(plan);
-		plan = Prepare(section, CURSOR_OPT_NO_SCROLL | CURSOR_OPT_CUSTOM_PLAN);
-	}
-	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "SPI_keepplan failed");
-	SectionSetPlan(section, plan);
-	return plan;
-}
 
 /*
  * Puts a payload together from the JSON of each row that a query sends: an array, or
@@ -176,40 +146,69 @@ PayloadEnd(PayloadReceiver *receiver, Size *len)
 	return payload->data;
 }
 
-/*
- * Can executing the plan run other people's code?  A policy's functions can,
- * or those of a view that has taken a table's place.
+/*----------
+ * By a plan that is kept
+ *----------
  */
-static bool
-RunsForeignCode(SPIPlanPtr plan)
-{
-	CachedPlanSource *source = PlanSource(plan);
 
-	return !source->is_valid || ReadsKind(plan, RELKIND_VIEW) ||
-		(source->dependsOnRLS && RowSecurityApplies(source->relationOids));
+/* May what is decided while planning be true for as long as the analysis is? */
+static bool
+PlanMayBeKept(const Section *section)
+{
+	ListCell   *lc;
+
+	if (!section->analyzed || !section->quiet)
+		return false;
+	foreach(lc, section->relations)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (get_rel_relkind(relid) != RELKIND_RELATION || has_subclass(relid))
+			return false;
+	}
+	return true;
 }
 
-/*
- * Plan under the pinned search_path, so that the query's names mean what they
- * should; execute under the caller's, under which such code would run in a
- * plain query.  SPI's own fetch takes no receiver, the portal's does.
- */
-static void
-ExecuteAsCaller(BuildState *state, SPIPlanPtr plan, ParamListInfo params,
-				PayloadReceiver *receiver)
+/* Nobody scrolls: for a cursor that may, sorts would keep their rows. */
+static SPIPlanPtr
+MakePlan(const Section *section)
 {
-	Portal		portal = SPI_cursor_open_with_paramlist(NULL, plan, params, true);
+	Oid			types[1] = {UUIDOID};
+	SPIPlanPtr	plan = SPI_prepare_cursor(SectionBuildQuery(section->query), 1, types,
+										  CURSOR_OPT_NO_SCROLL);
 
-	PinSetting("search_path", state->search_path);
-	PortalRunFetch(portal, FETCH_FORWARD, receiver->single_row ? 1 : FETCH_ALL,
-				   &receiver->pub);
-	PinSettingsAgain();
-	SPI_cursor_close(portal);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	return plan;
+}
+
+/* The section's plan, or NULL if it is to be built for this once. */
+static SPIPlanPtr
+KeptPlan(Section *section)
+{
+	SPIPlanPtr	plan = SectionPlan(section);
+	CachedPlanSource *source;
+
+	if (plan == NULL)
+	{
+		if (!PlanMayBeKept(section))
+			return NULL;
+		SectionSetPlan(section, MakePlan(section));
+		plan = SectionPlan(section);
+		if (plan == NULL)
+			return NULL;
+	}
+	source = linitial(SPI_plan_get_plan_sources(plan));
+	if (source->dependsOnRLS && RowSecurityApplies(section->relations))
+		return NULL;
+	return plan;
 }
 
 /* Read-only: under the active snapshot, whatever has happened since. */
 static void
-Execute(SPIPlanPtr plan, ParamListInfo params, PayloadReceiver *receiver)
+ExecuteKept(SPIPlanPtr plan, ParamListInfo params, PayloadReceiver *receiver)
 {
 	SPIExecuteOptions options = {
 		.params = params,
@@ -223,50 +222,166 @@ Execute(SPIPlanPtr plan, ParamListInfo params, PayloadReceiver *receiver)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(code));
 }
 
-/*
- * The same check for a section that was not analyzed.  A plan that depends on
- * row-level security is made anew for another role, and its names are looked up
- * as that role; what reads a view also reads what the query does not name.
+/*----------
+ * For this once
+ *----------
  */
-static void
-RequireUsageOfPlan(SPIPlanPtr plan)
-{
-	CachedPlanSource *source = PlanSource(plan);
-	List	   *namespaces = NIL;
-	ListCell   *lc;
 
-	if (!source->is_valid || source->dependsOnRLS || ReadsKind(plan, RELKIND_VIEW))
-		return;
-	foreach(lc, source->relationOids)
-		namespaces = list_append_unique_oid(namespaces, get_rel_namespace(lfirst_oid(lc)));
-	RequireSchemaUsage(namespaces);
+/* What SPI says in its place. */
+static void
+OnceErrorContext(void *arg)
+{
+	const char *sql = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(sql);
+	}
+	else
+		errcontext("SQL statement \"%s\"", sql);
+}
+
+static PlannedStmt *
+PlanOnce(Ground *ground, const char *sql, ParamListInfo params, GroundPath path)
+{
+	Oid			types[1] = {UUIDOID};
+	List	   *raw = pg_parse_query(sql);
+	List	   *queries = pg_analyze_and_rewrite_fixedparams(linitial(raw), sql, types, 1, NULL);
+
+	GroundTake(ground, path);
+	return linitial(pg_plan_queries(queries, sql, CURSOR_OPT_NO_SCROLL, params));
+}
+
+static void
+Run(PlannedStmt *plan, const char *sql, ParamListInfo params, PayloadReceiver *receiver)
+{
+	QueryDesc  *query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
+										&receiver->pub, params, NULL, 0);
+
+	ExecutorStart(query, 0);
+	compat_executor_run(query, receiver->single_row ? 1 : 0);
+	ExecutorFinish(query);
+	ExecutorEnd(query);
+	FreeQueryDesc(query);
+}
+
+/* The ground has been taken. */
+static void
+ExecuteOnce(BuildState *state, const Section *section, ParamListInfo params,
+			PayloadReceiver *receiver, GroundPath plan_path, GroundPath run_path)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "clarify_cache build",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	char	   *sql = SectionBuildQuery(section->query);
+	ErrorContextCallback error_context = {
+		.previous = error_context_stack,
+		.callback = OnceErrorContext,
+		.arg = sql
+	};
+	PlannedStmt *plan;
+
+	error_context_stack = &error_context;
+	plan = PlanOnce(&state->ground, sql, params, plan_path);
+	GroundTake(&state->ground, run_path);
+	Run(plan, sql, params, receiver);
+	error_context_stack = error_context.previous;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+}
+
+/*----------
+ * A section
+ *----------
+ */
+
+/* By a policy that holds the caller, or for the caller alone. */
+static char *
+BuildForCaller(BuildState *state, Section *section, ParamListInfo params, Size *len)
+{
+	PayloadReceiver receiver;
+
+	PayloadBegin(&receiver, state->result_context, section->single_row);
+	GroundTakeAll(&state->ground, PATH_PINNED);
+	ExecuteOnce(state, section, params, &receiver, PATH_OF_CALLER, PATH_OF_CALLER);
+	GroundTake(&state->ground, PATH_PINNED);
+	return PayloadEnd(&receiver, len);
+}
+
+/*
+ * Sets may_keep if nobody else's code had an opportunity.  NULL if policies hold
+ * the caller after all.
+ */
+static char *
+BuildForAll(BuildState *state, Section *section, ParamListInfo params,
+			GroundPath plan_path, Size *len)
+{
+	Ground	   *ground = &state->ground;
+	PayloadReceiver receiver;
+	SPIPlanPtr	plan;
+
+	PayloadBegin(&receiver, state->result_context, section->single_row);
+	GroundTakeAll(ground, PATH_PINNED);
+	ground->foreign = false;
+	plan = KeptPlan(section);
+	if (plan != NULL)
+	{
+		RequireSchemaUsage(section->namespaces);
+		ExecuteKept(plan, params, &receiver);
+	}
+	else if (RowSecurityApplies(section->relations))
+		return NULL;
+	else
+		ExecuteOnce(state, section, params, &receiver, plan_path, PATH_PINNED);
+	GroundTake(ground, PATH_PINNED);
+	state->may_keep = !ground->foreign;
+	return PayloadEnd(&receiver, len);
+}
+
+/*
+ * The second time is for what the first one has met for the first time, and so
+ * that what is given was not run under what other code has set.  Where that does
+ * not help, as with a function in statistics, it is not tried again; without a
+ * kept plan, each step is taken on firm ground.
+ */
+static char *
+BuildTwice(BuildState *state, Section *section, ParamListInfo params, Size *len)
+{
+	char	   *payload = BuildForAll(state, section, params, PATH_OF_CALLER, len);
+
+	if (payload != NULL && !state->may_keep && !section->noisy)
+	{
+		SectionDropPlan(section);
+		section->quiet = false;
+		payload = BuildForAll(state, section, params, PATH_PINNED, len);
+		section->noisy = !state->may_keep;
+	}
+	section->quiet = state->may_keep;
+	return payload;
 }
 
 char *
-BuildSection(BuildState *state, Section *section, const UserKey *user, Size *len)
+BuildSection(BuildState *state, Section *section, const UserKey *user, bool bypassed, Size *len)
 {
 	ParamListInfo params = makeParamList(1);
-	PayloadReceiver receiver;
-	SPIPlanPtr	plan;
+	char	   *payload = NULL;
 
 	params->params[0] = (ParamExternData) {
 		.value = UserKeyDatum(user),
 		.pflags = PARAM_FLAG_CONST,
 		.ptype = UUIDOID
 	};
-	PayloadBegin(&receiver, state->result_context, section->single_row);
-
-	plan = SectionPlan(section);
-	if (section->analyzed)
-		RequireSchemaUsage(section->namespaces);
-	else
-		RequireUsageOfPlan(plan);
-	if (RunsForeignCode(plan))
-		ExecuteAsCaller(state, plan, params, &receiver);
-	else
-		Execute(plan, params, &receiver);
-
-	return PayloadEnd(&receiver, len);
+	state->may_keep = false;
+	if (!bypassed)
+		payload = BuildTwice(state, section, params, len);
+	if (payload == NULL)
+		payload = BuildForCaller(state, section, params, len);
+	if (state->ground.disturbed)
+		SectionForget(section);
+	return payload;
 }
 
 bool

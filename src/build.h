@@ -10,32 +10,43 @@
 
 #include "compat.h"
 
+#include "ground.h"
 #include "section.h"
 #include "user_key.h"
 #include "version.h"
 
 /*
- * Builds happen between these two, which connect SPI and pin the settings.
- * An error in between needs no clean-up beyond the transaction's own.
+ * Builds happen between these two, which connect SPI and take and leave the
+ * ground.  An error in between needs no clean-up beyond the (sub)transaction's
+ * own.  lock_timeout is pinned, too, unless it is NULL.
  */
 typedef struct BuildState
 {
 	MemoryContext result_context;	/* where payloads go */
-	char	   *search_path;	/* the caller's */
-	int			nest_level;
+	Ground		ground;
+	bool		may_keep;		/* what was built last; see BuildSection */
 } BuildState;
 
-extern void BuildBegin(BuildState *state);
+extern void BuildBegin(BuildState *state, const Caller *caller, const char *lock_timeout);
 extern void BuildEnd(BuildState *state);
 
 /*
- * Build one section for a user, with the caller's privileges, under the active
- * snapshot.  Returns the payload, palloc'd in the context that was current at
- * BuildBegin, not null-terminated, and its length.  Raises what the query may
- * raise.
+ * Build one section for a user, with the privileges of the caller and under the
+ * caller's snapshot, which is the active one.  Returns the payload, palloc'd in
+ * the context that was current at BuildBegin, not null-terminated, and its
+ * length.  Raises what the query may raise.
+ *
+ * Unless it is bypassed, the section's analysis is of the call, and its tables
+ * are locked.
+ *
+ * Afterwards state->may_keep says whether nobody else's code can have had a
+ * part in it, as far as BuildIsOfVersion and undisturbed.h do not say more.  If
+ * such code has changed what is pinned, the role or the like, then
+ * state->ground.disturbed is set, and stays: of the whole call nothing may
+ * be kept that is not yet, and BuildEnd may still set it.
  */
 extern char *BuildSection(BuildState *state, Section *section,
-						  const UserKey *user, Size *len);
+						  const UserKey *user, bool bypassed, Size *len);
 
 /*
  * The fill guard, first half: take a fresh snapshot and read the table-level

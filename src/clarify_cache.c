@@ -9,6 +9,7 @@
 #include "compat.h"
 
 #include "change.h"
+#include "foreign_code.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -22,4 +23,5 @@ _PG_init(void)
 	SettingsInit();
 	SharedInit();
 	ChangeInit();
+	ForeignCodeInit();
 }

@@ -202,6 +202,15 @@ compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
 	return result == TM_Ok;
 }
 
+/* Run a plan, once; PostgreSQL 18 takes it for granted that it is once. */
+#if PG_VERSION_NUM >= 180000
+#define compat_executor_run(query_desc, count) \
+	ExecutorRun(query_desc, ForwardScanDirection, count)
+#else
+#define compat_executor_run(query_desc, count) \
+	ExecutorRun(query_desc, ForwardScanDirection, count, true)
+#endif
+
 /*
  * A set of events to wait for that lives until it is freed; PostgreSQL 17
  * asks for a resource owner where it took a memory context before.

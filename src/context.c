@@ -208,7 +208,6 @@ MakeAnswer(const SectionCall *section, const UserCall *user, Answer *answer)
 static void
 JudgeSections(ContextCall *call)
 {
-	call->role = GetUserId();
 	call->privilege_changes = PrivilegeChanges();
 	for (int s = 0; s < call->nsections; s++)
 		call->sections[s].bypass = JudgeSection(call, &call->sections[s]);
@@ -283,7 +282,8 @@ ContextBegin(ContextCall *call, const UserKey *users, int nusers)
 	LetHeapStay();
 	memset(call, 0, sizeof(*call));
 	CallTimeBegin(&call->time);
-	call->snapshot = GetActiveSnapshot();
+	CallerRemember(&call->caller);
+	call->snapshot = call->caller.snapshot;
 	call->nusers = nusers;
 	call->users = palloc0(nusers * sizeof(UserCall));
 	for (int u = 0; u < nusers; u++)

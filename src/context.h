@@ -12,6 +12,7 @@
 
 #include "bypass.h"
 #include "call_time.h"
+#include "ground.h"
 #include "section.h"
 #include "tier.h"
 #include "user_key.h"
@@ -35,6 +36,7 @@ typedef struct Answer
 	AnswerSource source;
 	bool		checked;		/* it was judged whether the caller may have what
 								 * was found */
+	bool		may_keep;		/* what was built, as far as BuildSection knows */
 	bool		filled;			/* what was built is in a tier */
 } Answer;
 
@@ -65,8 +67,10 @@ typedef struct ContextCall
 	int			nsections;
 	UserCall   *users;
 	int			nusers;
-	Oid			role;			/* as whom the sections were judged, */
-	uint64		privilege_changes;	/* and as of when; see privilege.h */
+	Caller		caller;			/* as whom the sections are judged and built, */
+	uint64		privilege_changes;	/* and as of when judged; see privilege.h */
+	bool		disturbed;		/* other people's code has changed something: no
+								 * more is kept; see ground.h */
 	bool		redis_asked;
 	bool		redis_answered;
 	CallTime	time;

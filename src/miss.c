@@ -115,11 +115,12 @@ BuildMissing(ContextCall *call, bool bypassed)
 		if (answer->item.payload != NULL || (answer->bypass != BYPASS_NONE) != bypassed)
 			continue;
 		if (!begun)
-			BuildBegin(&state);
+			BuildBegin(&state, &call->caller, NULL);
 		begun = true;
 		start = MonotonicNanos();
 		answer->item.payload = BuildSection(&state, section, &call->users[u].user,
-											&answer->item.payload_len);
+											bypassed, &answer->item.payload_len);
+		answer->may_keep = state.may_keep;
 		answer->source = SOURCE_BUILD;
 		StatsCount(section->stats_slot, STATS_BUILDS);
 		StatsAdd(section->stats_slot, STATS_BUILD_NS, MonotonicNanos() - start);
@@ -127,7 +128,10 @@ BuildMissing(ContextCall *call, bool bypassed)
 			StatsCount(section->stats_slot, STATS_BYPASSES + answer->bypass);
 	}
 	if (begun)
+	{
 		BuildEnd(&state);
+		call->disturbed |= state.ground.disturbed;
+	}
 	CallTimeStage(&call->time, STAGE_BUILD);
 }
 
@@ -155,7 +159,8 @@ CollectBuilt(ContextCall *call, TierItem **items)
 		{
 			Answer	   *answer = &call->users[u].answers[s];
 
-			if (answer->source != SOURCE_BUILD || answer->bypass != BYPASS_NONE)
+			if (answer->source != SOURCE_BUILD || answer->bypass != BYPASS_NONE ||
+				!answer->may_keep)
 				continue;
 			if (!guarded && !BuildGuardRows(&now))
 				return 0;

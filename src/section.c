@@ -30,6 +30,7 @@
  */
 #include "compat.h"
 
+#include "access/transam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -142,31 +143,56 @@ InitializeOnce(void)
 	sections_context = context;
 }
 
-void
-SectionSetPlan(Section *section, SPIPlanPtr plan)
-{
-	section->plan = plan;
-	section->plan_made_at = definition_changes + PrivilegeChanges();
-}
-
 /*
- * The plan cache does not watch casts and operator classes, nor whether a role
- * that policies don't hold comes to be held by them.  What it is
- * replaced by may be needed while an outer call executes it, so it is only
+ * What is dropped may be needed while an outer call executes it, so it is only
  * freed when no call is under way.
  */
 void
-SectionDropStalePlan(Section *section)
+SectionDropPlan(Section *section)
 {
 	MemoryContext old_context;
 
-	AcceptInvalidationMessages();
-	if (section->plan == NULL || section->plan_made_at == definition_changes + PrivilegeChanges())
+	if (section->plan == NULL)
 		return;
 	old_context = MemoryContextSwitchTo(sections_context);
 	discarded_plans = lappend(discarded_plans, section->plan);
 	section->plan = NULL;
 	MemoryContextSwitchTo(old_context);
+}
+
+void
+SectionForget(Section *section)
+{
+	SectionDropPlan(section);
+	section->analyzed = false;
+}
+
+void
+SectionSetPlan(Section *section, SPIPlanPtr plan)
+{
+	SectionDropPlan(section);
+	section->plan = plan;
+	section->plan_made_at = definition_changes + PrivilegeChanges();
+	section->plan_xmin = TransactionXmin;
+}
+
+/*
+ * A plan ends with the analysis that it was made under.  The plan cache makes it
+ * anew when an object in it changes, but it does not watch casts and operator
+ * classes, nor whether a role that policies don't hold comes to be held by them.
+ * Nor, if an older snapshot is imported, whether an index holds what that needs:
+ * it may have been built since, without older versions of rows (indcheckxmin).
+ */
+SPIPlanPtr
+SectionPlan(Section *section)
+{
+	AcceptInvalidationMessages();
+	if (!section->analyzed ||
+		section->plan_made_at != definition_changes + PrivilegeChanges() ||
+		TransactionIdPrecedes(TransactionXmin, section->plan_xmin))
+		SectionDropPlan(section);
+	section->plan_xmin = TransactionXmin;
+	return section->plan;
 }
 
 static void
@@ -510,7 +536,9 @@ AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
 {
 	int			nest_level = PinSettings();
 
-	section->analyzed = false;
+	SectionForget(section);
+	section->quiet = false;
+	section->noisy = false;
 	for (int tries = 0; tries < 3 && !section->analyzed; tries++)
 	{
 		uint64		before = invalidations;

@@ -49,8 +49,12 @@ typedef struct Section
 	Oid			readable_by;	/* likewise: a role, or InvalidOid; */
 	uint64		readable_at;	/* as of then */
 
-	SPIPlanPtr	plan;			/* NULL until first built; see SectionSetPlan */
+	bool		quiet;			/* when last built under this analysis, nobody else's
+								 * code had an opportunity; */
+	bool		noisy;			/* or it had, and when built at once again */
+	SPIPlanPtr	plan;			/* or NULL; see SectionPlan */
 	uint64		plan_made_at;
+	TransactionId plan_xmin;	/* newest TransactionXmin that it was used under */
 } Section;
 
 /*
@@ -102,13 +106,15 @@ extern bool SectionStorageIsOlder(const Section *section, Snapshot snapshot);
 extern TimestampTz SectionExpiry(const Section *section, TimestampTz built_at);
 
 /*
- * The section's plan, which must be a kept one, and which the section then owns.
- * It revalidates itself as any plan does; SectionDropStalePlan, to be called
- * before each use, accepts invalidations and drops one that may be wrong for
- * reasons that the plan cache does not watch.
+ * The section's plan, if it has one that is good for this moment; accepts
+ * invalidations.  A plan must be a kept one; the section owns it from SetPlan
+ * on, and frees it when nobody can be using it.  DropPlan ends it; Forget ends the
+ * analysis, too.
  */
+extern SPIPlanPtr SectionPlan(Section *section);
 extern void SectionSetPlan(Section *section, SPIPlanPtr plan);
-extern void SectionDropStalePlan(Section *section);
+extern void SectionDropPlan(Section *section);
+extern void SectionForget(Section *section);
 
 /*
  * Check a definition, as add_section does: raise the first fault, else return

@@ -17,12 +17,13 @@ bool
 CallerIsStillTheSame(const ContextCall *call)
 {
 	AcceptInvalidationMessages();
-	return GetUserId() == call->role && PrivilegeChanges() == call->privilege_changes;
+	return !call->disturbed && GetUserId() == call->caller.user &&
+		PrivilegeChanges() == call->privilege_changes;
 }
 
 /*
- * Has this transaction changed a table of the section by now?  What a policy
- * calls may have done so in the middle of the builds.
+ * Has this transaction changed a table of the section by now?  A function of
+ * other people's may have done so in the middle of the builds.
  */
 static bool
 IsMarked(const Section *section)

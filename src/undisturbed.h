@@ -17,9 +17,9 @@
 #include "context.h"
 
 /*
- * Is it still the caller for whom row-level security was found not to apply?
- * Else a build may have been held to policies, whose functions may also have
- * changed anything in this session.  Accepts invalidations.
+ * Is it still the caller for whom row-level security was found not to apply,
+ * and has nobody else's code changed what builds depend on?  Else a build may have
+ * been held to policies, or be of another's making.  Accepts invalidations.
  */
 extern bool CallerIsStillTheSame(const ContextCall *call);
 
