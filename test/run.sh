@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# Run the tests: test/run.sh [regress|isolation|tap [name...]|check]
+# Run the tests: test/run.sh [regress|isolation|tap [name...]|check|failures]
 #
 # CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
 # CLARIFY_SANITIZE=1 runs them under ASan and UBSan, see sanitizers.sh.
@@ -140,10 +140,19 @@ run_check() {
 	add $status "$(count '^ok - ' "$log")" "$(count '^not ok - ' "$log")"
 }
 
+run_failures() {
+	local log=$tmp/failures.log status=0 ok bad
+	say "injected failures"
+	logged "$log" env -u CLARIFY_TMP PG_CONFIG="$server_config" \
+		bash test/failures/run.sh || status=$?
+	read -r ok bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log") || true
+	add $status "${ok:-0}" "${bad:-0}"
+}
+
 suite=${1:-all}
 case $suite in
-	all | regress | isolation | tap | check) ;;
-	*) die "usage: $0 [regress|isolation|tap [name...]|check]" ;;
+	all | regress | isolation | tap | check | failures) ;;
+	*) die "usage: $0 [regress|isolation|tap [name...]|check|failures]" ;;
 esac
 case $suite in
 	all | tap) programs=(prometheus-postgres-exporter) ;;
@@ -159,7 +168,7 @@ else
 	build_sanitized
 fi
 
-if [ "$suite" != tap ] && [ "$suite" != check ]; then
+if [ "$suite" = all ] || [ "$suite" = regress ] || [ "$suite" = isolation ]; then
 	say "starting PostgreSQL and Redis"
 	start_redis
 	start_postgres <<-CONF
@@ -182,6 +191,9 @@ if [ "$suite" = all ] || [ "$suite" = tap ]; then
 fi
 if [ "$suite" = all ] || [ "$suite" = check ]; then
 	run_check
+fi
+if [ "$suite" = all ] || [ "$suite" = failures ]; then
+	run_failures
 fi
 
 [ -z "$CLARIFY_SANITIZE" ] || add_findings

@@ -230,7 +230,10 @@ clarify_failure_report(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
-/* places(): the first and the last point of each place that was noted. */
+/*
+ * places(): each that was noted, the same in every process, and its first and last
+ * point.
+ */
 Datum
 clarify_failure_places(PG_FUNCTION_ARGS)
 {
@@ -239,6 +242,8 @@ clarify_failure_places(PG_FUNCTION_ARGS)
 	armed = 0;
 	initStringInfo(&text);
 	for (int i = 0; i < nplaces; i++)
-		appendStringInfo(&text, INT64_FORMAT " " INT64_FORMAT " ", places[i].first, places[i].last);
+		appendStringInfo(&text, INT64_FORMAT " " INT64_FORMAT " " INT64_FORMAT " ",
+						 (int64) ((const char *) places[i].from - (const char *) clarify_failure_point),
+						 places[i].first, places[i].last);
 	PG_RETURN_TEXT_P(cstring_to_text(text.data));
 }

@@ -63,9 +63,10 @@ for phase in "${phases[@]}"; do
 	psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -v people=20 -f test/clarify/schema.sql \
 		-f test/clarify/data.sql -f test/clarify/plain.sql
 	status=0
-	run perl test/failures/sweep.pl --phase "$phase" --seconds $((seconds / ${#phases[@]})) \
-		"${args[@]}" >"$tmp/sweep.log" 2>&1 || status=$?
-	cat "$tmp/sweep.log"
+	# shellcheck disable=SC2016	# the inner shell expands
+	run bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee "$log"' - "$tmp/sweep.log" \
+		perl test/failures/sweep.pl --phase "$phase" --redis "$tmp/redis.sock" \
+		--seconds $((seconds / ${#phases[@]})) "${args[@]}" || status=$?
 	read -r ok bad < <(sed -n "s/^$phase: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p" "$tmp/sweep.log") || { ok=0 bad=1; }
 	[ $status = 0 ] || [ "$bad" != 0 ] || bad=1
 	passed=$((passed + ok))
