@@ -64,7 +64,7 @@ sub sessions_of
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
 	return @guests if $profile eq 'guests';
-	return (hostile($impatient), @readers[ 0 .. 1, 4 ], $control ? () : (@writers[ 0 .. 2 ], @keepers)) if $profile eq 'hostile';
+	return (hostile($impatient), @readers[ 0, 4, 5 ], $control ? () : (@writers[ 0 .. 2 ], @keepers[ 0, 1 ])) if $profile eq 'hostile';
 	return fleet($impatient, @writers[ 0 .. 2 ]) if $profile eq 'fleet';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
@@ -96,7 +96,8 @@ sub hostile
 		(map { { name => "reader_hostile$_", next => \&calling, rest => 0.02, user => 'app' } } 1 .. 3),
 		{ name => 'reader_superuser', next => \&calling, rest => 0.05 },
 		{ name => 'reader_clerk', next => \&calling_without_rights, rest => 0.1, user => 'clerk' },
-		{ name => 'reader_innocent', next => \&reading, rest => 0.01, user => 'app' });
+		{ name => 'reader_innocent', next => sub { reading(1) }, rest => 0.01, user => 'app' },
+		$control ? () : { name => 'repairer', next => sub { [ 'own', 'SELECT clarify_cache.repair()' ] }, rest => 0.5, first => [$impatient] });
 }
 
 # When it is calm, new snapshots read seldom, so that an old one may be the first to see,
@@ -104,7 +105,7 @@ sub hostile
 sub fleet
 {
 	my ($impatient, @writers) = @_;
-	my $rest = $opt{calm} || $control ? 2 : 0.01;
+	my $rest = $opt{calm} && !$control ? 2 : 0.01;
 	return (@writers,
 		(map { { name => "reader$_", next => \&reading_now, rest => $rest } } 1 .. 2),
 		{ name => 'reader_late', next => \&reading_late, rest => 6 },
