@@ -64,7 +64,7 @@ sub sessions_of
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
 	return @guests if $profile eq 'guests';
-	return (hostile($impatient), @readers[ 0, 4, 5 ], $control ? () : (@writers[ 0 .. 2 ], @keepers[ 0, 1 ])) if $profile eq 'hostile';
+	return (hostile($impatient), @readers[ 4, 5 ], $control ? () : ($readers[0], @writers[ 0 .. 2 ], @keepers[ 0, 1 ])) if $profile eq 'hostile';
 	return fleet($impatient, @writers[ 0 .. 2 ]) if $profile eq 'fleet';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
