@@ -18,6 +18,9 @@
 #				test/check/Session.pm says
 #	standby		a hot standby on the same Redis, and readers on both; it is
 #				promoted while the old primary lives on
+#	fleet		three standbys that the primary does not know of, one behind
+#				another, and tables rewritten: what they read and the cache's own
+#	hostile		owners of attached tables whose code runs when others plan
 #	skew		SERIALIZABLE transactions that keep an invariant only if reads
 #				through the cache count in conflicts
 #

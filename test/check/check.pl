@@ -31,7 +31,7 @@ my @standbys = @{ $opt{standby} // [] };
 my $standby = $standbys[0];
 my $control = $opt{cache} ne 'extension';
 my $here = abs_path(dirname(__FILE__));
-my @own_caches = qw(deletes versions poisoned);	# that need no extension
+my $has_extension = !grep { $opt{cache} eq $_ } qw(deletes versions poisoned);
 my @faults = split /,/, $opt{faults};
 mkdir $dir;
 
@@ -64,7 +64,7 @@ sub sessions_of
 		{ name => 'rights', next => \&changing_rights, rest => $opt{calm} ? 2 : 0.3, first => [$impatient] });
 
 	return @guests if $profile eq 'guests';
-	return (hostile($impatient), @readers[ 0 .. 1, 4 ], $control ? () : (@writers[ 0 .. 2 ], @keepers)) if $profile eq 'hostile';
+	return (hostile($impatient), @readers[ 4, 5 ], $control ? () : ($readers[0], @writers[ 0 .. 2 ], @keepers[ 0, 1 ])) if $profile eq 'hostile';
 	return fleet($impatient, @writers[ 0 .. 2 ]) if $profile eq 'fleet';
 	return (@readers, @writers) if $control && $profile ne 'skew';
 	return (@readers, @writers, @keepers, @guests) if $profile eq 'mvcc';
@@ -87,7 +87,7 @@ sub sessions_of
 }
 
 # Owners, and who lets them act: an application, a superuser, somebody with some rights.  For
-# the control nobody writes, so that all is wrong by what they do.
+# the control nobody writes, nor lacks rights, so that all is wrong by what they do.
 sub hostile
 {
 	my ($impatient) = @_;
@@ -95,8 +95,10 @@ sub hostile
 		(map { my $owner = $_; { name => "owner_$owner", next => sub { owning($owner) }, rest => 0.3, user => $owner, first => [$impatient] } } qw(mallory trudy)),
 		(map { { name => "reader_hostile$_", next => \&calling, rest => 0.02, user => 'app' } } 1 .. 3),
 		{ name => 'reader_superuser', next => \&calling, rest => 0.05 },
-		{ name => 'reader_clerk', next => \&calling_without_rights, rest => 0.1, user => 'clerk' },
-		{ name => 'reader_innocent', next => \&reading, rest => 0.01, user => 'app' });
+		{ name => 'reader_innocent', next => sub { reading(1) }, rest => 0.01, user => 'app' },
+		$control ? () : (
+			{ name => 'reader_clerk', next => \&calling_without_rights, rest => 0.1, user => 'clerk' },
+			{ name => 'repairer', next => sub { [ 'own', 'SELECT clarify_cache.repair()' ] }, rest => 0.5, first => [$impatient] }));
 }
 
 # When it is calm, new snapshots read seldom, so that an old one may be the first to see,
@@ -104,7 +106,7 @@ sub hostile
 sub fleet
 {
 	my ($impatient, @writers) = @_;
-	my $rest = $opt{calm} || $control ? 2 : 0.01;
+	my $rest = $opt{calm} && !$control ? 2 : 0.01;
 	return (@writers,
 		(map { { name => "reader$_", next => \&reading_now, rest => $rest } } 1 .. 2),
 		{ name => 'reader_late', next => \&reading_late, rest => 6 },
@@ -157,12 +159,13 @@ load('schema.sql');
 my $skew = $opt{profile} eq 'skew';
 load('skew.sql') if $skew;
 load("$opt{profile}.sql") if $opt{profile} =~ /^(fleet|hostile)$/;
-load(grep({ $opt{cache} eq $_ } @own_caches) ? "$opt{cache}.sql" : $opt{profile} eq 'hostile' ? 'hostile_sections.sql' : 'sections.sql');
+load(!$has_extension ? "$opt{cache}.sql" : $opt{profile} eq 'hostile' ? 'hostile_sections.sql' : 'sections.sql');
 load($opt{cache} eq 'deletes' ? 'skew_deletes.sql' : 'skew_sections.sql') if $skew;
 load('looks.sql');
 load('hostile_looks.sql') if $opt{profile} eq 'hostile';
 load('blind.sql') if $opt{cache} eq 'blind';
-$Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'});
+$Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'})
+  if $has_extension;
 for my $host (@standbys)
 {
 	for (1 .. 600) { last if Faults::query(q{SELECT to_regprocedure('look_within(int)') IS NOT NULL}, $host) eq 't'; sleep 0.1; }
@@ -200,7 +203,7 @@ for my $file (glob "$dir/count.*")
 	/^(\d+)\t(.*)/ and $total{$2} += $1 while <$fh>;
 }
 my %share;	# of the sections, how many the cache had, by server
-if (!grep { $opt{cache} eq $_ } @own_caches)
+if ($has_extension)
 {
 	for my $host ($ENV{PGHOST}, @standbys)
 	{
