@@ -251,18 +251,14 @@ my @scenarios = (
 sub prepare_database
 {
 	my $s = Psql->new;
-	my $library = '$libdir/clarify_cache';
 	my @lines = $s->run(
 		'CREATE EXTENSION clarify_cache',
+		"\\i $FindBin::RealBin/functions.sql\n",
 		'SELECT clarify_cache.setup()',
+		'GRANT USAGE ON SCHEMA clarify_cache TO PUBLIC',
 		q(UPDATE clarify_cache.section SET ttl = '1 h'),
 		'CREATE TABLE extra (user_id uuid, n int)',
 		'SELECT clarify_cache.attach(\'extra\')',
-		'CREATE SCHEMA failures',
-		'GRANT USAGE ON SCHEMA failures, clarify_cache TO PUBLIC',
-		"CREATE FUNCTION failures.arm(n bigint) RETURNS void LANGUAGE c AS '$library', 'clarify_failure_arm'",
-		"CREATE FUNCTION failures.report() RETURNS text LANGUAGE c AS '$library', 'clarify_failure_report'",
-		"CREATE FUNCTION failures.places() RETURNS text LANGUAGE c AS '$library', 'clarify_failure_places'",
 		q(CREATE FUNCTION failures.attempt(n bigint, statements text[]) RETURNS text LANGUAGE plpgsql AS $$
 			DECLARE
 				statement text;
