@@ -170,7 +170,7 @@ sub judge_error
 	fail("a statement took a minute at $tag:\n$message", $script) if $message =~ /statement timeout/;
 	if ($failures && $message =~ /^injected failure/)
 	{
-		$count{'injected failures'}++;
+		$count{"error $tag injected failure"}++;
 		return;
 	}
 	return if $tag eq 'failing' && $code eq '3B001';	# the transaction had failed before
