@@ -23,6 +23,8 @@
 #	hostile		owners of attached tables whose code runs when others plan
 #	skew		SERIALIZABLE transactions that keep an invariant only if reads
 #				through the cache count in conflicts
+#	failures	as mvcc, with errors at random calls of the server (test/failures);
+#				only if asked for, as it takes a build of its own
 #
 # --faults: all (default), none, or names, with commas.  Prints what was checked,
 # served by which tier, the errors, and a wrong answer with its history.  Fails on a wrong answer,
@@ -175,6 +177,11 @@ result() {
 say "building with $("$PG_CONFIG" --version)"
 # shellcheck disable=SC2119	# our arguments are not for make
 build
+if [[ " ${profiles[*]} " == *" failures "* ]]; then
+	# shellcheck source=test/failures/build.sh
+	. test/failures/build.sh
+	build_failing
+fi
 start_postgres <<-CONF
 	shared_preload_libraries = 'clarify_cache'
 	clarify_cache.redis_url = '$(redis_url)'

@@ -31,6 +31,7 @@ our $faults;		# may the server or a backend be ended?
 our $deadline;		# when to end
 our $max_failures = 3;
 our $run;			# a name for this run
+our $failures;		# is an injected failure among the faults?
 our $own_tables;	# their OIDs, as a pattern: the extension's tables
 
 # What each section is called, in its place.
@@ -122,6 +123,22 @@ sub fail
 	close $fh;
 }
 
+# Now and then an error at a random call of the server (test/failures), in a
+# statement that is rolled back and repeated, or anywhere in the script.
+sub with_failure
+{
+	my @script = @_;
+	return @script unless $failures && rand() < 0.3;
+	my $arm = [ 'failing', 'SELECT failures.arm(' . (1 + int exp rand log 2000) . ')' ];
+	my @off = ([ 'failing', 'SELECT failures.arm(0)' ]);
+	my ($begin) = grep { $script[$_][0] eq 'begin' } 0 .. $#script;
+	my @places = grep { defined $begin && $_ > $begin && $script[$_][0] eq 'write' && $script[$_][1] !~ /SAVEPOINT|ROLLBACK/ } 0 .. $#script;
+	return ($arm, @script, @off) unless @places && rand() < 0.8;
+	my $at = $places[ rand @places ];
+	splice @script, $at, 0, [ 'failing', 'SAVEPOINT failing' ], $arm, $script[$at], [ 'failing', 'ROLLBACK TO failing' ], @off;
+	return @script;
+}
+
 # ------------------------------------------------------------------ errors
 
 # SQLSTATEs that plain queries and writes raise among others of their kind:
@@ -154,6 +171,12 @@ sub judge_error
 		return;
 	}
 	fail("a statement took a minute at $tag:\n$message", $script) if $message =~ /statement timeout/;
+	if ($failures && $message =~ /^injected failure/)
+	{
+		$count{"error $tag injected failure"}++;
+		return;
+	}
+	return if $tag eq 'failing' && $code eq '3B001';	# the transaction had failed before
 	my $rest = '';
 	for (my $j = $i + 1; $j < @$lines && $lines->[$j][1] !~ /^(\@|ERROR|WARNING|LOOK|BULK|GUEST|EPOCH)/; $j++)
 	{
@@ -318,7 +341,7 @@ sub session
 	connect_psql($host, $user, @first);
 	while (time < $deadline && failures() < $max_failures)
 	{
-		my @script = $next->();
+		my @script = with_failure($next->());
 		my ($lines, $still_there) = run(@script);
 		$count{scripts}++;
 		if (!$still_there)

@@ -38,6 +38,7 @@ mkdir $dir;
 $Workload::unsafe = $Session::unsafe = $opt{profile} =~ /^(ddl|fleet)$/;
 $Workload::dir = $Session::dir = $Faults::dir = $dir;
 $Session::log = $opt{log};
+$Session::failures = $opt{profile} eq 'failures';
 $Session::run = basename($dir);
 $Session::faults = grep { /^(sigterm|sigkill|crash|promote)$/ } @faults;
 $Faults::tmp = dirname($dir);
@@ -71,6 +72,7 @@ sub sessions_of
 	return (@readers, @writers, @keepers, @guests,
 		map { { name => "ddl$_", next => \&unsafe, rest => $opt{calm} ? 4 : 1.5, first => [$impatient] } } 1 .. 2)
 	  if $profile eq 'ddl';
+	return (@readers, @writers, @keepers, @guests) if $profile eq 'failures';
 	return (@readers, @writers[ 0 .. 2 ], @keepers,
 		(map { { name => "reader_standby$_", next => sub { reading(1) }, rest => 0.005, host => $standby } } 1 .. 3),
 		{ name => 'reader_standby_everybody', next => sub { reading_everybody(1) }, rest => 0.002, host => $standby },
@@ -163,6 +165,7 @@ load(!$has_extension ? "$opt{cache}.sql" : $opt{profile} eq 'hostile' ? 'hostile
 load($opt{cache} eq 'deletes' ? 'skew_deletes.sql' : 'skew_sections.sql') if $skew;
 load('looks.sql');
 load('hostile_looks.sql') if $opt{profile} eq 'hostile';
+load('../failures/functions.sql') if $opt{profile} eq 'failures';
 load('blind.sql') if $opt{cache} eq 'blind';
 $Session::own_tables = Faults::query(q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'clarify_cache'::regnamespace AND relkind = 'r'})
   if $has_extension;

@@ -25,6 +25,7 @@ use strict;
 use warnings;
 
 use Digest::MD5 qw(md5_hex);
+use FindBin;
 use Getopt::Long;
 use IO::Socket::UNIX;
 use IPC::Open2;
@@ -42,6 +43,7 @@ sub person { return "md5('user $_[0]')::uuid"; }
 my $everybody = 'ARRAY(SELECT md5(\'user \' || n)::uuid FROM generate_series(1, ' . PEOPLE . ') n)';
 
 my $other;		# the other session
+my $redis;		# a connection of our own
 my $standing;	# what settings are when none is pinned
 
 # --------------------------------------------------------------- sessions
@@ -251,18 +253,14 @@ my @scenarios = (
 sub prepare_database
 {
 	my $s = Psql->new;
-	my $library = '$libdir/clarify_cache';
 	my @lines = $s->run(
 		'CREATE EXTENSION clarify_cache',
+		"\\i $FindBin::RealBin/functions.sql\n",
 		'SELECT clarify_cache.setup()',
+		'GRANT USAGE ON SCHEMA clarify_cache TO PUBLIC',
 		q(UPDATE clarify_cache.section SET ttl = '1 h'),
 		'CREATE TABLE extra (user_id uuid, n int)',
 		'SELECT clarify_cache.attach(\'extra\')',
-		'CREATE SCHEMA failures',
-		'GRANT USAGE ON SCHEMA failures, clarify_cache TO PUBLIC',
-		"CREATE FUNCTION failures.arm(n bigint) RETURNS void LANGUAGE c AS '$library', 'clarify_failure_arm'",
-		"CREATE FUNCTION failures.report() RETURNS text LANGUAGE c AS '$library', 'clarify_failure_report'",
-		"CREATE FUNCTION failures.places() RETURNS text LANGUAGE c AS '$library', 'clarify_failure_places'",
 		q(CREATE FUNCTION failures.attempt(n bigint, statements text[]) RETURNS text LANGUAGE plpgsql AS $$
 			DECLARE
 				statement text;
@@ -401,11 +399,9 @@ sub by_whole
 my %by = (savepoint => \&by_savepoint, block => \&by_block, whole => \&by_whole);
 
 # Is there an entry of the person in Redis?  A writer tells Redis to remove it.
-my $redis;
 sub is_in_redis
 {
 	my ($n) = @_;
-	$redis //= IO::Socket::UNIX->new(Peer => $opt{redis}) // die "no Redis: $!";
 	my $pattern = '*{' . md5_hex("user $n") =~ s/^(.{8})(.{4})(.{4})(.{4})/$1-$2-$3-$4-/r . '}:user';
 	printf $redis "*2\r\n\$4\r\nKEYS\r\n\$%d\r\n%s\r\n", length $pattern, $pattern;
 	$redis->flush;
@@ -497,6 +493,10 @@ sub sweep
 }
 
 $| = 1;
+$redis = IO::Socket::UNIX->new(Peer => $opt{redis}) // die "no Redis: $!";
+print $redis "FLUSHALL\r\n";	# what another phase has left
+$redis->flush;
+<$redis>;
 prepare_database();
 $other = Psql->new;
 ($standing) = $other->run($settings);
