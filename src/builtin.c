@@ -16,9 +16,13 @@
 
 #include "access/transam.h"
 #include "builtin.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* STABLE, but a function of the arguments, the time and pinned settings. */
 static const Oid same_for_all[] = {
@@ -122,6 +126,50 @@ static const Oid types_reading_time[] = {
 	TSMULTIRANGEOID, TSTZMULTIRANGEOID, DATEMULTIRANGEOID
 };
 
+/* Which argument of these names a time zone. */
+static const struct
+{
+	Oid			funcid;
+	int			argument;
+}			zone_arguments[] = {
+	{F_TIMEZONE_TEXT_TIMESTAMPTZ, 0},
+	{F_TIMEZONE_TEXT_TIMESTAMP, 0},
+	{F_TIMEZONE_TEXT_TIMETZ, 0},
+	{F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT, 2},
+	{F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8_TEXT, 6},
+	{F_DATE_ADD_TIMESTAMPTZ_INTERVAL_TEXT, 2},
+	{F_DATE_SUBTRACT_TIMESTAMPTZ_INTERVAL_TEXT, 2},
+	{F_GENERATE_SERIES_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL_TEXT, 3}
+};
+
+/*
+ * These read times by a template or in a path's methods.  Servers differ in
+ * whether that may be a zone.
+ */
+static const Oid reading_zones[] = {
+	F_TO_DATE, F_TO_TIMESTAMP_TEXT_TEXT,
+	F_JSONB_PATH_EXISTS, F_JSONB_PATH_EXISTS_OPR, F_JSONB_PATH_EXISTS_TZ,
+	F_JSONB_PATH_MATCH, F_JSONB_PATH_MATCH_OPR, F_JSONB_PATH_MATCH_TZ,
+	F_JSONB_PATH_QUERY, F_JSONB_PATH_QUERY_TZ,
+	F_JSONB_PATH_QUERY_ARRAY, F_JSONB_PATH_QUERY_ARRAY_TZ,
+	F_JSONB_PATH_QUERY_FIRST, F_JSONB_PATH_QUERY_FIRST_TZ
+};
+
+/*
+ * Written in SQL as text that is parsed when it runs.  What else such a text
+ * would mean, had somebody replaced it, nobody has looked at.
+ */
+static const struct
+{
+	Oid			funcid;
+	const char *source;
+}			sql_texts[] = {
+	{F_TEXTANYCAT, "select $1 operator(pg_catalog.||) $2::pg_catalog.text"},
+	{F_ANYTEXTCAT, "select $1::pg_catalog.text operator(pg_catalog.||) $2"},
+	{F_QUOTE_LITERAL_ANYELEMENT, "select pg_catalog.quote_literal($1::pg_catalog.text)"},
+	{F_QUOTE_NULLABLE_ANYELEMENT, "select pg_catalog.quote_nullable($1::pg_catalog.text)"}
+};
+
 /*
  * IMMUTABLE, but not a function of the arguments.  Those that take or return
  * a type which is refused anyway (regconfig, aclitem, ...) need no mention.
@@ -178,10 +226,77 @@ IsMember(Oid oid, const Oid *oids, int noids)
 	return false;
 }
 
+static bool
+PartsAreOwn(Form_pg_aggregate form)
+{
+	Oid			parts[] = {
+		form->aggtransfn, form->aggfinalfn, form->aggcombinefn,
+		form->aggserialfn, form->aggdeserialfn,
+		form->aggmtransfn, form->aggminvtransfn, form->aggmfinalfn
+	};
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+	{
+		if (parts[i] >= FirstGenbkiObjectId)
+			return false;
+	}
+	return true;
+}
+
+/* Is the aggregate made of the server's own functions? */
+static bool
+AggregateIsOwn(Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(funcid));
+	bool		is_own;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	is_own = PartsAreOwn((Form_pg_aggregate) GETSTRUCT(tuple));
+	ReleaseSysCache(tuple);
+	return is_own;
+}
+
+/*
+ * Is it written in C, in the server's program, or in SQL that was analyzed when
+ * it was made, or that we know?  What it is then is part of the fingerprint.
+ */
+static bool
+IsWrittenAsOwn(HeapTuple tuple)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+	Datum		source;
+	bool		isnull;
+
+	if (form->prolang != SQLlanguageId)
+		return form->prolang == INTERNALlanguageId &&
+			(form->prokind != PROKIND_AGGREGATE || AggregateIsOwn(form->oid));
+	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &isnull);
+	if (!isnull)
+		return true;
+	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+	for (int i = 0; i < (int) lengthof(sql_texts) && !isnull; i++)
+	{
+		if (sql_texts[i].funcid == form->oid)
+			return strcmp(TextDatumGetCString(source), sql_texts[i].source) == 0;
+	}
+	return false;
+}
+
 FunctionVerdict
 BuiltinFunctionVerdict(Oid funcid)
 {
+	HeapTuple	tuple;
+	bool		is_own;
+
 	if (!OidIsValid(funcid) || funcid >= FirstGenbkiObjectId)
+		return FUNCTION_NOT_BUILTIN;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	if (!HeapTupleIsValid(tuple))
+		return FUNCTION_NOT_BUILTIN;
+	is_own = IsWrittenAsOwn(tuple);
+	ReleaseSysCache(tuple);
+	if (!is_own)
 		return FUNCTION_NOT_BUILTIN;
 
 	switch (func_volatile(funcid))
@@ -210,6 +325,30 @@ BuiltinTypeReadsTime(Oid type)
 
 	return IsMember(OidIsValid(element) ? element : type,
 					types_reading_time, lengthof(types_reading_time));
+}
+
+/* Where words like 'today' are read, so are the names of zones. */
+bool
+BuiltinTypeReadsZones(Oid type)
+{
+	return BuiltinTypeReadsTime(type);
+}
+
+bool
+BuiltinFunctionReadsZones(Oid funcid)
+{
+	return IsMember(funcid, reading_zones, lengthof(reading_zones));
+}
+
+int
+BuiltinZoneArgument(Oid funcid)
+{
+	for (int i = 0; i < (int) lengthof(zone_arguments); i++)
+	{
+		if (zone_arguments[i].funcid == funcid && OidIsValid(funcid))
+			return zone_arguments[i].argument;
+	}
+	return -1;
 }
 
 bool

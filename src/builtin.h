@@ -4,7 +4,9 @@
  *	  Which of PostgreSQL's own functions and types give every caller the same.
  *
  * "PostgreSQL's own" are objects whose OID was assigned by hand, in the
- * server's sources: only these change with nothing but the server's version.
+ * server's sources, and which are still written in C or in SQL.  They change
+ * with the server's version, or when a superuser replaces them, which the
+ * fingerprint shows (fingerprint.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -36,6 +38,24 @@ extern bool BuiltinFunctionReadsTime(Oid funcid);
  * value of the type?  As 'today' does of a date.
  */
 extern bool BuiltinTypeReadsTime(Oid type);
+
+/*
+ * The number, from 0, of the function's argument that names a time zone; -1 if
+ * it has none.
+ */
+extern int	BuiltinZoneArgument(Oid funcid);
+
+/*
+ * May the function, one of those that are FUNCTION_OK, read a time zone's name
+ * or abbreviation in the text of another argument?
+ */
+extern bool BuiltinFunctionReadsZones(Oid funcid);
+
+/*
+ * Is a time zone's name or abbreviation understood when text is read as a value
+ * of the type?
+ */
+extern bool BuiltinTypeReadsZones(Oid type);
 
 /*
  * Is it a plain type of PostgreSQL's own: a base, range or multirange type

@@ -245,6 +245,29 @@ compat_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
 #define F_ICU_UNICODE_VERSION InvalidOid
 #endif
 
+#ifndef F_DATE_ADD_TIMESTAMPTZ_INTERVAL_TEXT /* 16 */
+#define F_DATE_ADD_TIMESTAMPTZ_INTERVAL_TEXT InvalidOid
+#define F_DATE_SUBTRACT_TIMESTAMPTZ_INTERVAL_TEXT InvalidOid
+#define F_GENERATE_SERIES_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL_TEXT InvalidOid
+#endif
+
+/*
+ * What kind of time zone abbreviation is it: TZ or DTZ with the offset, DYNTZ
+ * with the zone that it goes by, or something else?  PostgreSQL 16 returns
+ * apart from the kind what is wrong with it.  For files with utils/datetime.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define compat_decode_abbreviation(lower, type, offset, zone) \
+	do { \
+		DateTimeErrorExtra extra_; \
+		if (DecodeTimezoneAbbrev(0, lower, type, offset, zone, &extra_) != 0) \
+			*(type) = UNKNOWN_FIELD; \
+	} while (0)
+#else
+#define compat_decode_abbreviation(lower, type, offset, zone) \
+	(*(type) = DecodeTimezoneAbbrev(0, lower, offset, zone))
+#endif
+
 /* PostgreSQL 16 has expressions for the SQL standard's JSON constructors. */
 static inline bool
 compat_is_json_constructor(NodeTag tag)

@@ -8,8 +8,8 @@
  * snapshots on either side of a redefinition each get theirs.
  *
  * The analysis (which tables, which privileges, may it be cached) is remembered
- * until an invalidation of one of its tables, or of any schema, cast or operator
- * class arrives, or until the tables' coverage tokens differ, since a table may
+ * until an invalidation of one of its tables, or of what any name in it may
+ * resolve to (see InitializeOnce) arrives, or until the tables' coverage tokens differ, since a table may
  * have been attached anew by another key, or be watched for other columns
  * (section_columns.c).  With it goes the answer whether
  * the tables are still what they were when they were last watched (witness.c), which
@@ -31,11 +31,11 @@
 #include "compat.h"
 
 #include "access/transam.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "ext_tables.h"
+#include "fingerprint.h"
+#include "outside.h"
 #include "parser/analyze.h"
 #include "pin.h"
 #include "privilege.h"
@@ -49,7 +49,6 @@
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -57,9 +56,6 @@
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "witness.h"
-
-/* Changes whenever payloads built by another version of this code differ. */
-#define PAYLOAD_FORMAT 1
 
 static MemoryContext sections_context = NULL;
 static List *known = NIL;		/* Sections, in order */
@@ -72,7 +68,7 @@ static int	calls_under_way = 0;
 static int *call_levels = NULL; /* the nest level that each was begun at */
 static int	call_levels_capacity = 0;
 static uint64 invalidations = 0;	/* that reached us */
-static uint64 definition_changes = 0;	/* those of schemas, casts, operator classes */
+static uint64 definition_changes = 0;	/* those of schemas, functions, casts, ... */
 
 /* Forget analyses, on whichever invalidation may concern them. */
 static void
@@ -126,6 +122,28 @@ ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
 	ForgetOnRelcache(arg, InvalidOid);
 }
 
+/*
+ * What a name in a section's text, or a type without a name, is resolved by.
+ * Whichever object changes, all analyses are made anew: a new function, of any
+ * name and schema, says no more of itself than a hash.  For five sections that
+ * costs each backend's next call about ANALYSIS_COST.
+ *
+ * Not watched, because it can't change what the text means:
+ *
+ *	types				found by name alone, in pg_catalog first; there can be no
+ *						second of a name.  (Each CREATE TEMP TABLE makes one.)
+ *	operator families	what the server's own have can't be taken away, being
+ *	(AMOPOPID,			pinned; what is added is for pairs of types that they
+ *	AMPROCNUM)			lacked, and is no operator or function of the server's own
+ *	aggregates			whoever replaces one replaces its row in pg_proc
+ *	languages			the server's own are "internal" and "sql", by Oid
+ *	conversions, text	no section asks for one (outside.c)
+ *	search objects
+ */
+static const int watched_caches[] = {
+	NAMESPACEOID, PROCOID, OPEROID, CLAOID, CASTSOURCETARGET, COLLOID
+};
+
 static void
 InitializeOnce(void)
 {
@@ -137,9 +155,8 @@ InitializeOnce(void)
 									ALLOCSET_DEFAULT_SIZES);
 	/* There are few places for callbacks: once, so only when nothing else can fail. */
 	CacheRegisterRelcacheCallback(ForgetOnRelcache, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, ForgetOnSyscache, (Datum) 0);
-	CacheRegisterSyscacheCallback(CASTSOURCETARGET, ForgetOnSyscache, (Datum) 0);
-	CacheRegisterSyscacheCallback(CLAOID, ForgetOnSyscache, (Datum) 0);
+	for (int i = 0; i < (int) lengthof(watched_caches); i++)
+		CacheRegisterSyscacheCallback(watched_caches[i], ForgetOnSyscache, (Datum) 0);
 	sections_context = context;
 }
 
@@ -396,47 +413,6 @@ LookupAttached(Oid relid, void *arg)
 	return result;
 }
 
-/* The version of a collation's provider, as text; "" if it has none. */
-static char *
-CollationVersion(PGFunction function, Oid oid)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum		version;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = ObjectIdGetDatum(oid);
-	fcinfo->args[0].isnull = false;
-	version = function(fcinfo);
-	return fcinfo->isnull ? "" : TextDatumGetCString(version);
-}
-
-/*
- * All that the payload depends on besides the data: an entry of another
- * server version or collation version, on a standby say, is not ours.  The ttl
- * is part of it, or a shorter one would not hold for entries made before.
- */
-static uint64
-Fingerprint(const Section *section, List *collations)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "%d|%s|%s|%d|" INT64_FORMAT "|%s", PAYLOAD_FORMAT,
-					 GetConfigOption("server_version", false, false),
-					 section->name, section->single_row, section->ttl_us, section->query);
-	foreach(lc, collations)
-	{
-		Oid			collation = lfirst_oid(lc);
-
-		appendStringInfo(&buf, "|%u=%s", collation,
-						 collation == DEFAULT_COLLATION_OID ?
-						 CollationVersion(pg_database_collation_actual_version, MyDatabaseId) :
-						 CollationVersion(pg_collation_actual_version, collation));
-	}
-	return hash_bytes_extended((unsigned char *) buf.data, buf.len, 0);
-}
-
 /* XOR of the coverage tokens of the section's tables. */
 static uint64
 CoverageOf(const Section *section, const VersionRows *rows)
@@ -497,18 +473,37 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 	section->doubts_settled = doubts;
 }
 
+/*
+ * The author's query in that which makes JSON of it.  Analyzed but once, as that
+ * is most of what an analysis takes.  What is one statement by itself can't have
+ * closed the parentheses around it.
+ */
+static Query *
+AuthorsQuery(const Section *section, Query *query)
+{
+	if (list_length(pg_parse_query(section->query)) != 1)
+		elog(ERROR, "query of section \"%s\" is not one statement", section->name);
+	return linitial_node(RangeTblEntry, query->rtable)->subquery;
+}
+
 /* Fill in the analysis, whose results are copied to section->analysis. */
 static void
 AnalyzeInto(Section *section, Snapshot snapshot)
 {
 	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query));
-	char	   *fault = FaultOf(SectionAnalyzeText(section->query), snapshot);
+	char	   *fault = FaultOf(AuthorsQuery(section, query), snapshot);
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
+	Outside		outside;
 	MemoryContext old_context;
 	ListCell   *lc;
 
 	SectionCollectUses(query, &uses);
+	if (fault == NULL)
+		fault = SectionUsesFault(&uses);
+	OutsideLook(&uses, &outside);
+	if (fault == NULL && outside.fault != NULL)
+		fault = pstrdup(outside.fault);
 
 	old_context = MemoryContextSwitchTo(section->analysis);
 	section->relations = list_copy(uses.relations);
@@ -522,8 +517,9 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	MemoryContextSwitchTo(old_context);
 
 	AskWitness(section, snapshot, false);
-	section->fingerprint = Fingerprint(section, uses.collations);
+	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
+	section->zone_files = (outside.fault == NULL && outside.zone_files);
 }
 
 /*
@@ -574,7 +570,8 @@ SectionLockAndAnalyze(Section *section, Snapshot snapshot, const VersionRows *ro
 	if (!LockTables(section))
 		return false;
 	AcceptInvalidationMessages();
-	if (section->analyzed && section->coverage == CoverageOf(section, rows))
+	if (section->analyzed && section->coverage == CoverageOf(section, rows) &&
+		OutsideIsUnchanged(section, false))
 	{
 		if (section->doubts != section->doubts_settled || section->witnessed_once)
 			AskWitness(section, snapshot, true);

@@ -42,6 +42,7 @@ typedef struct Section
 	uint64		fingerprint;
 	bool		reads_time;		/* at another time the same rows may give another
 								 * text */
+	bool		zone_files;		/* what it reads outside may change; see outside.h */
 	List	   *relations;		/* Oids of the tables it reads */
 	List	   *functions;		/* Oids that the executor checks EXECUTE on */
 	List	   *namespaces;		/* Oids of the tables' schemas */

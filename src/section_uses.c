@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * section_uses.c
- *	  What a section's query uses: tables, functions, collations, the time.
+ *	  What a section's query uses: tables, functions, collations, time
+ *	  zones, the time.
  *
  * Rather too much than too little: a hit must be refused to whoever the
  * executor would refuse, and an entry must not outlive a collation's version.
@@ -63,6 +64,7 @@ UseFunction(SectionUses *uses, Oid funcid)
 		return;
 	uses->functions = lappend_oid(uses->functions, funcid);
 	uses->reads_time |= BuiltinFunctionReadsTime(funcid);
+	uses->any_zone |= BuiltinFunctionReadsZones(funcid);
 	UseFunctionBody(uses, funcid);
 }
 
@@ -120,6 +122,13 @@ UseArrayOperator(SectionUses *uses, ScalarArrayOpExpr *expr)
 	UseOperator(uses, get_negator(expr->opno));
 }
 
+static void
+UseInputOf(SectionUses *uses, Oid type)
+{
+	uses->reads_time |= BuiltinTypeReadsTime(type);
+	uses->any_zone |= BuiltinTypeReadsZones(type);
+}
+
 /* What is read from text, or from the members of a JSON value, as these types. */
 static void
 UseInput(SectionUses *uses, List *types)
@@ -127,7 +136,38 @@ UseInput(SectionUses *uses, List *types)
 	ListCell   *lc;
 
 	foreach(lc, types)
-		uses->reads_time |= BuiltinTypeReadsTime(lfirst_oid(lc));
+		UseInputOf(uses, lfirst_oid(lc));
+}
+
+/*
+ * A zone's name that stands in the query is known; any other expression may be
+ * any name.  Arguments given by name are in the order in which they were given.
+ */
+static void
+UseZone(SectionUses *uses, FuncExpr *expr)
+{
+	int			argument = BuiltinZoneArgument(expr->funcid);
+	Node	   *zone = NULL;
+	ListCell   *lc;
+
+	if (argument < 0)
+		return;
+	foreach(lc, expr->args)
+	{
+		Node	   *node = lfirst(lc);
+
+		if (IsA(node, NamedArgExpr) ? ((NamedArgExpr *) node)->argnumber == argument :
+			foreach_current_index(lc) == argument)
+			zone = node;
+	}
+	while (zone != NULL && (IsA(zone, NamedArgExpr) || IsA(zone, RelabelType)))
+		zone = IsA(zone, NamedArgExpr) ? (Node *) ((NamedArgExpr *) zone)->arg :
+			(Node *) ((RelabelType *) zone)->arg;
+	if (zone == NULL || !IsA(zone, Const))
+		uses->any_zone = true;
+	else if (!((Const *) zone)->constisnull)
+		uses->zones = lappend(uses->zones,
+							  TextDatumGetCString(((Const *) zone)->constvalue));
 }
 
 static void
@@ -178,7 +218,10 @@ UsesWalker(Node *node, SectionUses *uses)
 			uses->reads_time = true;
 			break;
 		case T_CoerceViaIO:
-			uses->reads_time |= BuiltinTypeReadsTime(((CoerceViaIO *) node)->resulttype);
+			UseInputOf(uses, ((CoerceViaIO *) node)->resulttype);
+			break;
+		case T_FuncExpr:
+			UseZone(uses, (FuncExpr *) node);
 			break;
 		case T_ScalarArrayOpExpr:
 			UseArrayOperator(uses, (ScalarArrayOpExpr *) node);
@@ -214,6 +257,22 @@ SectionCollectUses(Query *query, SectionUses *uses)
 	uses->functions = NIL;
 	/* jsonb and jsonpath compare by it without saying so. */
 	uses->collations = list_make1_oid(DEFAULT_COLLATION_OID);
+	uses->zones = NIL;
+	uses->any_zone = false;
 	uses->reads_time = false;
 	UsesWalker((Node *) query, uses);
+}
+
+char *
+SectionUsesFault(const SectionUses *uses)
+{
+	SectionContext context = {0};
+	ListCell   *lc;
+
+	foreach(lc, uses->functions)
+	{
+		if (SectionCheckFunction(lfirst_oid(lc), &context))
+			return context.fault->message;
+	}
+	return NULL;
 }

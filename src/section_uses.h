@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * section_uses.h
- *	  What a section's query uses: tables, functions, collations, the time.
+ *	  What a section's query uses: tables, functions, collations, time
+ *	  zones, the time.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +22,9 @@ typedef struct SectionUses
 								 * check EXECUTE on, operators' included */
 	List	   *collations;		/* Oids; the default one is the first in any
 								 * case, without InvalidOid */
+	List	   *zones;			/* palloc'd names of time zones that stand in it */
+	bool		any_zone;		/* and others may come from data, or
+								 * abbreviations */
 	bool		reads_time;		/* at another time the same rows may give another
 								 * text; rather too often than too seldom */
 } SectionUses;
@@ -30,5 +34,12 @@ typedef struct SectionUses
  * passed the check, or that query wrapped in what makes JSON of it.
  */
 extern void SectionCollectUses(Query *query, SectionUses *uses);
+
+/*
+ * Why a query that passed the check can't be cached for what it uses, palloc'd;
+ * or NULL.  The check does not look into functions that are written in SQL; what
+ * they call is among what the query uses.
+ */
+extern char *SectionUsesFault(const SectionUses *uses);
 
 #endif							/* CLARIFY_SECTION_USES_H */

@@ -9,6 +9,7 @@
 #include "compat.h"
 
 #include "change.h"
+#include "outside.h"
 #include "privilege.h"
 #include "undisturbed.h"
 #include "utils/inval.h"
@@ -41,5 +42,5 @@ IsMarked(const Section *section)
 bool
 SectionIsUndisturbed(Section *section)
 {
-	return SectionIsCurrent(section) && !IsMarked(section);
+	return SectionIsCurrent(section) && !IsMarked(section) && OutsideIsUnchanged(section, true);
 }

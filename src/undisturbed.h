@@ -24,8 +24,8 @@
 extern bool CallerIsStillTheSame(const ContextCall *call);
 
 /*
- * Is the section's analysis still of now, and has this transaction not changed
- * one of its tables?  Accepts invalidations.
+ * Is the section's analysis still of now, and what it found outside the
+ * database, and has this transaction not changed one of its tables?  Accepts invalidations.
  */
 extern bool SectionIsUndisturbed(Section *section);
 
