@@ -35,7 +35,8 @@
  * or evaluates when this backend first hears of the index, would raise in
  * a search_path that it is not made for.  The relation cache then has what
  * became of it, so that a second time, all under the pinned search_path, is
- * quiet; and only what was quiet is kept.
+ * quiet; and only what was quiet is kept.  (What became of it may be wrong, so
+ * plans for what may be kept do without: plan_for_all.c.)
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +48,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "plan_for_all.h"
 #include "privilege.h"
 #include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
@@ -312,6 +314,28 @@ BuildForCaller(BuildState *state, Section *section, ParamListInfo params, Size *
 }
 
 /*
+ * With a plan that is kept, or one for this once.  False if policies hold the
+ * caller after all.
+ */
+static bool
+Execute(BuildState *state, Section *section, ParamListInfo params,
+		GroundPath plan_path, PayloadReceiver *receiver)
+{
+	SPIPlanPtr	plan = KeptPlan(section);
+
+	if (plan != NULL)
+	{
+		RequireSchemaUsage(section->namespaces);
+		ExecuteKept(plan, params, receiver);
+	}
+	else if (RowSecurityApplies(section->relations))
+		return false;
+	else
+		ExecuteOnce(state, section, params, receiver, plan_path, PATH_PINNED);
+	return true;
+}
+
+/*
  * Sets may_keep if nobody else's code had an opportunity.  NULL if policies hold
  * the caller after all.
  */
@@ -321,23 +345,27 @@ BuildForAll(BuildState *state, Section *section, ParamListInfo params,
 {
 	Ground	   *ground = &state->ground;
 	PayloadReceiver receiver;
-	SPIPlanPtr	plan;
+	uint64		failures = PlanForAllFailures();
+	bool		before;
+	volatile bool done = false;
 
 	PayloadBegin(&receiver, state->result_context, section->single_row);
 	GroundTakeAll(ground, PATH_PINNED);
 	ground->foreign = false;
-	plan = KeptPlan(section);
-	if (plan != NULL)
+	before = PlanForAllBegin();
+	PG_TRY();
 	{
-		RequireSchemaUsage(section->namespaces);
-		ExecuteKept(plan, params, &receiver);
+		done = Execute(state, section, params, plan_path, &receiver);
 	}
-	else if (RowSecurityApplies(section->relations))
+	PG_FINALLY();
+	{
+		PlanForAllEnd(before);
+	}
+	PG_END_TRY();
+	if (!done)
 		return NULL;
-	else
-		ExecuteOnce(state, section, params, &receiver, plan_path, PATH_PINNED);
 	GroundTake(ground, PATH_PINNED);
-	state->may_keep = !ground->foreign;
+	state->may_keep = !ground->foreign && failures == PlanForAllFailures();
 	return PayloadEnd(&receiver, len);
 }
 
