@@ -34,7 +34,7 @@
 #include "utils/syscache.h"
 
 static bool for_all = false;
-static uint64 failures = 0;
+static PlanForAllCounts counts = {0};
 static get_relation_info_hook_type previous_hook = NULL;
 
 static bool
@@ -101,11 +101,13 @@ LeaveOutForeign(PlannerInfo *root, Oid table, bool inhparent, RelOptInfo *rel)
 		return;
 	foreach(lc, rel->indexlist)
 	{
-		if (IndexIsForeign(((IndexOptInfo *) lfirst(lc))->indexoid))
-			rel->indexlist = foreach_delete_current(rel->indexlist, lc);
+		if (!IndexIsForeign(((IndexOptInfo *) lfirst(lc))->indexoid))
+			continue;
+		rel->indexlist = foreach_delete_current(rel->indexlist, lc);
+		counts.left_out++;
 	}
 	if (inhparent && PartitionKeyIsForeign(table))
-		failures++;
+		counts.failures++;
 }
 
 void
@@ -130,8 +132,8 @@ PlanForAllEnd(bool before)
 	for_all = before;
 }
 
-uint64
-PlanForAllFailures(void)
+PlanForAllCounts
+PlanForAllCount(void)
 {
-	return failures;
+	return counts;
 }

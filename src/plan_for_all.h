@@ -22,9 +22,15 @@ extern bool PlanForAllBegin(void);
 extern void PlanForAllEnd(bool before);
 
 /*
- * A number that is another when a plan in between could not do without: its
- * result may be kept for nobody.
+ * Numbers that are others when plans in between have left out indexes, or could
+ * not do without something: their results may be kept for nobody.
  */
-extern uint64 PlanForAllFailures(void);
+typedef struct PlanForAllCounts
+{
+	uint64		left_out;
+	uint64		failures;
+} PlanForAllCounts;
+
+extern PlanForAllCounts PlanForAllCount(void);
 
 #endif							/* CLARIFY_PLAN_FOR_ALL_H */
