@@ -225,6 +225,12 @@ SELECT came_from(u(14)), clarify_context(u(14));
 SELECT came_from(u(14));
 SELECT clarify_cache.invalidate(u(14));
 SELECT came_from(u(14)), came_from(u(14));
+-- ... of statistics, which are looked at each time
+CREATE STATISTICS regress_notes.trial ON (regress_notes.folded(body)), id FROM regress_notes.notes;
+ANALYZE regress_notes.notes;
+SELECT clarify_cache.invalidate(u(14));
+SELECT came_from(u(14)), clarify_context(u(14));
+SELECT came_from(u(14)), came_from(u(14));
 
 RESET search_path;
 SET client_min_messages = warning;

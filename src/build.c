@@ -27,15 +27,16 @@
  *	  So is everything that is bypassed, and what reads partitioned tables.
  *
  * Names in the query are looked up under the pinned search_path whichever way
- * it is.  While it is planned, and while it is run, functions of others may look
- * up names of their own (ground.c).  What is bypassed is for the caller alone, and
- * may be full of such functions, of policies and views: it is planned and run
- * under the caller's search_path, as a plain query is.  So is what may be kept
- * planned at first: a function in an index' expression, which the planner inlines
- * or evaluates when this backend first hears of the index, would raise in
- * a search_path that it is not made for.  The relation cache then has what
- * became of it, so that a second time, all under the pinned search_path, is
- * quiet; and only what was quiet is kept.
+ * it is.  What is then planned for this once is planned under the caller's: there
+ * are no names in it any more but those that functions of others look up, of a
+ * policy, say, or of an index' expression, which are evaluated or inlined when
+ * this backend first hears of the index; and they are to find what they find in a
+ * plain query, or would raise.  What is bypassed is also run under it; it is for
+ * the caller alone.  What may be kept is run under the pinned one, and kept only if
+ * no such function had an opportunity.  As the relation cache has what became of
+ * an expression, that is so when it is built once more.  (What became of it may be
+ * wrong, so plans for what may be kept do without: plan_for_all.c.)  SPI plans
+ * and runs under one search_path, so no plan is kept where there are such indexes.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +48,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "plan_for_all.h"
 #include "privilege.h"
 #include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
@@ -245,13 +247,13 @@ OnceErrorContext(void *arg)
 }
 
 static PlannedStmt *
-PlanOnce(Ground *ground, const char *sql, ParamListInfo params, GroundPath path)
+PlanOnce(Ground *ground, const char *sql, ParamListInfo params)
 {
 	Oid			types[1] = {UUIDOID};
 	List	   *raw = pg_parse_query(sql);
 	List	   *queries = pg_analyze_and_rewrite_fixedparams(linitial(raw), sql, types, 1, NULL);
 
-	GroundTake(ground, path);
+	GroundTake(ground, PATH_OF_CALLER);
 	return linitial(pg_plan_queries(queries, sql, CURSOR_OPT_NO_SCROLL, params));
 }
 
@@ -271,7 +273,7 @@ Run(PlannedStmt *plan, const char *sql, ParamListInfo params, PayloadReceiver *r
 /* The ground has been taken. */
 static void
 ExecuteOnce(BuildState *state, const Section *section, ParamListInfo params,
-			PayloadReceiver *receiver, GroundPath plan_path, GroundPath run_path)
+			PayloadReceiver *receiver, GroundPath run_path)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "clarify_cache build",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -285,7 +287,7 @@ ExecuteOnce(BuildState *state, const Section *section, ParamListInfo params,
 	PlannedStmt *plan;
 
 	error_context_stack = &error_context;
-	plan = PlanOnce(&state->ground, sql, params, plan_path);
+	plan = PlanOnce(&state->ground, sql, params);
 	GroundTake(&state->ground, run_path);
 	Run(plan, sql, params, receiver);
 	error_context_stack = error_context.previous;
@@ -306,38 +308,67 @@ BuildForCaller(BuildState *state, Section *section, ParamListInfo params, Size *
 
 	PayloadBegin(&receiver, state->result_context, section->single_row);
 	GroundTakeAll(&state->ground, PATH_PINNED);
-	ExecuteOnce(state, section, params, &receiver, PATH_OF_CALLER, PATH_OF_CALLER);
+	ExecuteOnce(state, section, params, &receiver, PATH_OF_CALLER);
 	GroundTake(&state->ground, PATH_PINNED);
 	return PayloadEnd(&receiver, len);
 }
 
 /*
- * Sets may_keep if nobody else's code had an opportunity.  NULL if policies hold
+ * With a plan that is kept, or one for this once.  False if policies hold the
+ * caller after all.
+ */
+static bool
+Execute(BuildState *state, Section *section, ParamListInfo params,
+		PayloadReceiver *receiver)
+{
+	SPIPlanPtr	plan = KeptPlan(section);
+
+	if (plan != NULL)
+	{
+		RequireSchemaUsage(section->namespaces);
+		ExecuteKept(plan, params, receiver);
+	}
+	else if (RowSecurityApplies(section->relations))
+		return false;
+	else
+		ExecuteOnce(state, section, params, receiver, PATH_PINNED);
+	return true;
+}
+
+/*
+ * Sets may_keep if nobody else's code had an opportunity, and quiet if it has
+ * none in a plan that is kept either.  NULL if policies hold
  * the caller after all.
  */
 static char *
-BuildForAll(BuildState *state, Section *section, ParamListInfo params,
-			GroundPath plan_path, Size *len)
+BuildForAll(BuildState *state, Section *section, ParamListInfo params, Size *len)
 {
 	Ground	   *ground = &state->ground;
 	PayloadReceiver receiver;
-	SPIPlanPtr	plan;
+	PlanForAllCounts counts = PlanForAllCount();
+	PlanForAllCounts counts_now;
+	bool		before;
+	volatile bool done = false;
 
 	PayloadBegin(&receiver, state->result_context, section->single_row);
 	GroundTakeAll(ground, PATH_PINNED);
 	ground->foreign = false;
-	plan = KeptPlan(section);
-	if (plan != NULL)
+	before = PlanForAllBegin();
+	PG_TRY();
 	{
-		RequireSchemaUsage(section->namespaces);
-		ExecuteKept(plan, params, &receiver);
+		done = Execute(state, section, params, &receiver);
 	}
-	else if (RowSecurityApplies(section->relations))
+	PG_FINALLY();
+	{
+		PlanForAllEnd(before);
+	}
+	PG_END_TRY();
+	if (!done)
 		return NULL;
-	else
-		ExecuteOnce(state, section, params, &receiver, plan_path, PATH_PINNED);
 	GroundTake(ground, PATH_PINNED);
-	state->may_keep = !ground->foreign;
+	counts_now = PlanForAllCount();
+	state->may_keep = !ground->foreign && counts_now.failures == counts.failures;
+	section->quiet = state->may_keep && counts_now.left_out == counts.left_out;
 	return PayloadEnd(&receiver, len);
 }
 
@@ -350,16 +381,14 @@ BuildForAll(BuildState *state, Section *section, ParamListInfo params,
 static char *
 BuildTwice(BuildState *state, Section *section, ParamListInfo params, Size *len)
 {
-	char	   *payload = BuildForAll(state, section, params, PATH_OF_CALLER, len);
+	char	   *payload = BuildForAll(state, section, params, len);
 
 	if (payload != NULL && !state->may_keep && !section->noisy)
 	{
 		SectionDropPlan(section);
-		section->quiet = false;
-		payload = BuildForAll(state, section, params, PATH_PINNED, len);
+		payload = BuildForAll(state, section, params, len);
 		section->noisy = !state->may_keep;
 	}
-	section->quiet = state->may_keep;
 	return payload;
 }
 

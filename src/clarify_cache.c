@@ -10,6 +10,7 @@
 
 #include "change.h"
 #include "foreign_code.h"
+#include "plan_for_all.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -24,4 +25,5 @@ _PG_init(void)
 	SharedInit();
 	ChangeInit();
 	ForeignCodeInit();
+	PlanForAllInit();
 }

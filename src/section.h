@@ -51,7 +51,7 @@ typedef struct Section
 	uint64		readable_at;	/* as of then */
 
 	bool		quiet;			/* when last built under this analysis, nobody else's
-								 * code had an opportunity; */
+								 * code had an opportunity, nor indexes any of it; */
 	bool		noisy;			/* or it had, and when built at once again */
 	SPIPlanPtr	plan;			/* or NULL; see SectionPlan */
 	uint64		plan_made_at;
