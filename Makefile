@@ -5,7 +5,7 @@
 # TAP tests, which start their own.  test/run.sh starts servers for all of them.
 
 MODULE_big = clarify_cache
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 
 EXTENSION = clarify_cache
 DATA = $(sort $(wildcard clarify_cache--*.sql))
@@ -14,7 +14,8 @@ PGFILEDESC = "clarify_cache - exact cache of per-user JSON context"
 # hiredis, and its TLS part (which is used with OpenSSL) where the distribution has it.
 PKG_CONFIG ?= pkg-config
 HIREDIS := hiredis $(shell $(PKG_CONFIG) --exists hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
-PG_CPPFLAGS := $(shell $(PKG_CONFIG) --cflags $(HIREDIS) 2>/dev/null)
+# An include names its folder.
+PG_CPPFLAGS := -Isrc $(shell $(PKG_CONFIG) --cflags $(HIREDIS) 2>/dev/null)
 SHLIB_LINK := $(shell $(PKG_CONFIG) --libs $(HIREDIS) 2>/dev/null || echo -lhiredis)
 ifneq (,$(filter hiredis_ssl,$(HIREDIS)))
 PG_CPPFLAGS += -DCLARIFY_WITH_TLS
@@ -41,4 +42,4 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # PGXS knows nothing about headers.
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*.h src/*/*.h)

@@ -6,12 +6,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "change.h"
-#include "foreign_code.h"
-#include "plan_for_all.h"
-#include "settings.h"
+#include "base/settings.h"
+#include "change/change.h"
+#include "ground/foreign_code.h"
+#include "ground/plan_for_all.h"
 #include "shared.h"
 
 CLARIFY_MODULE_MAGIC;

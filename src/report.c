@@ -6,28 +6,28 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "breaker.h"
+#include "base/guarded.h"
+#include "base/redis_url.h"
+#include "base/settings.h"
+#include "base/stats.h"
 #include "catalog/pg_type.h"
-#include "ext_tables.h"
 #include "funcapi.h"
-#include "guarded.h"
 #include "lib/stringinfo.h"
-#include "local_tier.h"
-#include "redis_conn.h"
-#include "redis_tier.h"
-#include "redis_url.h"
-#include "section.h"
-#include "settings.h"
+#include "meta/ext_tables.h"
+#include "redis/breaker.h"
+#include "redis/conn.h"
+#include "redis/redis_tier.h"
+#include "section/section.h"
 #include "shared.h"
-#include "stats.h"
+#include "tier/local_tier.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-#include "version.h"
+#include "version/read.h"
 
 CLARIFY_FUNCTION(clarify_section_stats);
 CLARIFY_FUNCTION(clarify_calls);

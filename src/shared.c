@@ -11,13 +11,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "local_tier.h"
-#include "settings.h"
+#include "base/settings.h"
 #include "shared.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "tier/local_tier.h"
 #include "utils/memutils.h"
 
 static SharedState *shared_state = NULL;

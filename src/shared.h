@@ -9,10 +9,10 @@
 #ifndef CLARIFY_SHARED_H
 #define CLARIFY_SHARED_H
 
-#include "compat.h"
+#include "base/compat.h"
 
-#include "breaker.h"
-#include "stats.h"
+#include "base/stats.h"
+#include "redis/breaker.h"
 
 typedef struct SharedState
 {

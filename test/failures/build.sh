@@ -15,7 +15,7 @@ CacheRegisterRelcacheCallback CacheRegisterSyscacheCallback"
 
 # Functions of the server that our objects call, but those in "never".
 failing_functions() {
-	local objects=(src/*.o)
+	local objects=(src/*.o src/*/*.o)
 	# shellcheck disable=SC2086	# words
 	comm -12 <(nm -u "${objects[@]}" | awk '$1 == "U" { print $2 }' | sort -u) \
 		<(nm -D --defined-only "$("$PG_CONFIG" --bindir)/postgres" |
@@ -100,7 +100,7 @@ build_failing() {
 	done >"$tmp/wraps"
 	rm clarify_cache.so
 	run make -s with_llvm=no WERROR=1 \
-		OBJS="$(printf '%s ' src/*.o test/failures/inject.o test/failures/points.o)" \
+		OBJS="$(printf '%s ' src/*.o src/*/*.o test/failures/inject.o test/failures/points.o)" \
 		PG_LDFLAGS="-Wl,@$tmp/wraps"
-	run make -s install with_llvm=no OBJS="$(printf '%s ' src/*.o)"
+	run make -s install with_llvm=no OBJS="$(printf '%s ' src/*.o src/*/*.o)"
 }

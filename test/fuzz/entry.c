@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.c
- *	  Fuzzing of src/entry.c: is nothing taken for ours that we did not make?
+ *	  Fuzzing of src/redis/entry.c: is nothing taken for ours that we did not make?
  *
  * The first byte of the input says what is done with the others:
  *
@@ -15,7 +15,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/entry.c"
+#include "../../src/redis/entry.c"
 
 #define MAX_UNIX_TIME INT64CONST(999999999999999999)
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * items.c
- *	  Fuzzing of src/items.c: are just the right items left out?
+ *	  Fuzzing of src/call/items.c: are just the right items left out?
  *
  * An array is made, of items of which it is known what they are, and cut.  Each
  * other input is taken for a payload as it is: what comes out does not matter
@@ -11,7 +11,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/items.c"
+#include "../../src/call/items.c"
 #include "json.h"
 
 #define LEAVE_OUT "123e4567"

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prompt_json.c
- *	  Fuzzing of src/prompt_json.c: is a context made harmless for jsonb?
+ *	  Fuzzing of src/prompt/json.c: is a context made harmless for jsonb?
  *
  * A context of any shape is made.  What comes out must be JSON without numbers,
  * no deeper than a prompt looks, of no escapes but those of ASCII, and, where
@@ -12,7 +12,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/prompt_json.c"
+#include "../../src/prompt/json.c"
 #include "json.h"
 
 /* p is at a string; returns what follows it. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * redis_url.c
- *	  Fuzzing of src/redis_url.c: the input is the text of the setting.
+ *	  Fuzzing of src/base/redis_url.c: the input is the text of the setting.
  *
  * Nothing beyond the text is read, and all parts of a URL are strings within
  * their arrays.  What is shown does not depend on user and password, fits the
@@ -12,7 +12,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/redis_url.c"
+#include "../../src/base/redis_url.c"
 
 #define SHOWN_SIZE (2 * REDIS_URL_MAX_PART) /* what callers have */
 

@@ -1,0 +1,137 @@
+/*-------------------------------------------------------------------------
+ *
+ * section.h
+ *	  The sections as this backend knows them: definition, analysis, plan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_SECTION_H
+#define CLARIFY_SECTION_H
+
+#include "base/compat.h"
+
+#include "base/user_key.h"
+#include "executor/spi.h"
+#include "version/read.h"
+
+typedef struct Section
+{
+	MemoryContext context;		/* everything below but the plan lives here */
+
+	/* the definition */
+	char	   *name;
+	int			ordinal;
+	char	   *query;			/* qualified, with $1 */
+	int64		ttl_us;
+	bool		single_row;
+	int			max_items;		/* -1: no limit */
+	int			stats_slot;
+	bool		not_kept;		/* no tier took what was last built */
+
+	/* what the catalogs say about it; stale unless `analyzed` */
+	bool		analyzed;
+	MemoryContext analysis;		/* child of context, reset for each analysis */
+	uint64		coverage;		/* XOR of the coverage tokens it was made under */
+	uint64		doubts;			/* invalidations of partitions it reads, */
+	uint64		doubts_settled; /* and up to which one they were looked at again */
+	Oid			unwitnessed;	/* a table that may have changed unseen (witness.h),
+								 * or InvalidOid; */
+	bool		witnessed_once; /* for the present snapshot only */
+	TransactionId storage_xid;	/* of all that it reads; see storage.h */
+	char	   *fault;			/* why it can't be cached, or NULL */
+	uint64		fingerprint;
+	bool		reads_time;		/* at another time the same rows may give another
+								 * text */
+	bool		zone_files;		/* what it reads outside may change; see outside.h */
+	List	   *relations;		/* Oids of the tables it reads */
+	List	   *functions;		/* Oids that the executor checks EXECUTE on */
+	List	   *namespaces;		/* Oids of the tables' schemas */
+	List	   *permissions;	/* see privilege.h */
+	Oid			readable_by;	/* likewise: a role, or InvalidOid; */
+	uint64		readable_at;	/* as of then */
+
+	bool		quiet;			/* when last built under this analysis, nobody else's
+								 * code had an opportunity, nor indexes any of it; */
+	bool		noisy;			/* or it had, and when built at once again */
+	SPIPlanPtr	plan;			/* or NULL; see SectionPlan */
+	uint64		plan_made_at;
+	TransactionId plan_xmin;	/* newest TransactionXmin that it was used under */
+} Section;
+
+/*
+ * The sections, in their order, as the snapshot sees them.  `rows` are the
+ * table-level version rows under the snapshot, which tell whether what is
+ * remembered still holds; NULL to read the definitions in any case.
+ *
+ * Reading them waits for whoever has locked clarify_cache.section.  Raises if
+ * the extension is not there.
+ *
+ * The list and the Sections stay valid until SectionsRelease, which ends the
+ * call that was begun last; calls nest, since a row-level security policy may call
+ * back.
+ */
+extern List *SectionsAcquire(Snapshot snapshot, const VersionRows *rows);
+extern void SectionsRelease(void);
+
+/*
+ * At the end of a transaction: whatever was acquired is released.  When a
+ * subtransaction of that nest level fails: whatever was acquired in it, or below.
+ * Never raise.
+ */
+extern void SectionsAtEndOfXact(void);
+extern void SectionsAtSubAbort(int nest_level);
+
+/*
+ * Lock the section's tables in AccessShareLock, as a SELECT would, and see to
+ * it that the analysis is of now.  False if a lock is not to be had at once,
+ * or if invalidations keep arriving.  Raises what parsing the query may raise,
+ * as a plain SELECT would.
+ */
+extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
+								  const VersionRows *rows);
+
+/*
+ * Is the analysis still of now?  Accepts invalidations first.  The tables'
+ * locks are held.
+ */
+extern bool SectionIsCurrent(Section *section);
+
+/*
+ * Has all that the section reads, indexes and partitions included, had its storage since
+ * before the snapshot?  Else what is built under it may not be what its version stands
+ * for.  While the analysis is of now.
+ */
+extern bool SectionStorageIsOlder(const Section *section, Snapshot snapshot);
+
+/* When an entry of the section that is built then expires, spread by the jitter. */
+extern TimestampTz SectionExpiry(const Section *section, TimestampTz built_at);
+
+/*
+ * The section's plan, if it has one that is good for this moment; accepts
+ * invalidations.  A plan must be a kept one; the section owns it from SetPlan
+ * on, and frees it when nobody can be using it.  DropPlan ends it; Forget ends the
+ * analysis, too.
+ */
+extern SPIPlanPtr SectionPlan(Section *section);
+extern void SectionSetPlan(Section *section, SPIPlanPtr plan);
+extern void SectionDropPlan(Section *section);
+extern void SectionForget(Section *section);
+
+/*
+ * Check a definition, as add_section does: raise the first fault, else return
+ * the query with every name qualified.  *tables is set to the tables' Oids,
+ * *reads to what it reads of them (section_columns.h).
+ */
+extern char *SectionValidate(const char *name, const char *query, List **tables,
+							 List **reads);
+
+/*
+ * Parse and analyze one statement with $1 the user's id.  The caller has pinned
+ * the settings.  Raises what is wrong with it; keeps locks on what it names.
+ */
+extern Query *SectionAnalyzeText(const char *sql);
+
+/* The SQL that builds what a section's payload is made of: JSON of each row. */
+extern char *SectionBuildQuery(const char *query);
+
+#endif							/* CLARIFY_SECTION_H */
