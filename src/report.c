@@ -20,7 +20,6 @@
 #include "redis/conn.h"
 #include "redis/redis_tier.h"
 #include "section/section.h"
-#include "shared.h"
 #include "tier/local_tier.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -166,7 +165,7 @@ clarify_redis(PG_FUNCTION_ARGS)
 	bool		nulls[REDIS_STATS_COLUMNS] = {0};
 	BreakerInfo breaker;
 
-	BreakerGetInfo(&Shared()->breaker, &breaker);
+	BreakerGetInfo(&breaker);
 	for (int i = 0; i < REDIS_NUM_COUNTERS; i++)
 		values[i] = Int64GetDatum((int64) StatsReadRedis(i));
 	values[REDIS_NUM_COUNTERS] = Int64GetDatum((int64) breaker.openings);
@@ -177,6 +176,7 @@ Datum
 clarify_reset_stats(PG_FUNCTION_ARGS)
 {
 	StatsReset();
+	BreakerResetOpenings();
 	PG_RETURN_VOID();
 }
 
@@ -206,7 +206,7 @@ clarify_cache_status(PG_FUNCTION_ARGS)
 	const char *detail;
 	char		address[2 * REDIS_URL_MAX_PART];
 
-	BreakerGetInfo(&Shared()->breaker, &breaker);
+	BreakerGetInfo(&breaker);
 	LocalTierGetInfo(&local);
 
 	values[0] = BoolGetDatum(setting_enabled);

@@ -3,33 +3,45 @@
  * shared.c
  *	  Where the state lives that backends share.  See shared.h.
  *
- * There is one pointer and one struct.  Preloaded, the postmaster points it
- * into shared memory, and every backend inherits that; else a backend points
- * it to memory of its own when it first asks.  The struct's members guard
- * themselves (atomics, a spinlock), so no lock is needed here.  The local
- * tier's memory is a piece of its own, which local_tier.c knows the inside of.
+ * Each part is handed its memory, and knows alone what is inside.  Preloaded, the
+ * postmaster hands out shared memory, and every backend inherits the pointers;
+ * else a backend has memory of its own, which is there from the beginning, so
+ * that to count never allocates.  The parts guard themselves (atomics, a
+ * spinlock), so no lock is needed here.  The local tier has a piece for itself,
+ * and none without shared memory.
  *
  *-------------------------------------------------------------------------
  */
 #include "base/compat.h"
 
 #include "base/settings.h"
+#include "base/stats.h"
+#include "redis/breaker.h"
 #include "shared.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "tier/local_tier.h"
-#include "utils/memutils.h"
 
-static SharedState *shared_state = NULL;
+/* The name of our shared memory and of the local tier's locks. */
+#define SHARED_NAME "clarify_cache"
+
+typedef struct SharedState
+{
+	Breaker		breaker;
+	StatsTable	stats;
+} SharedState;
+
+/* Used if the library is not preloaded. */
+static SharedState own_state;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 static void
-SharedStateInit(SharedState *state)
+HandOut(SharedState *state, bool initialize)
 {
-	BreakerInit(&state->breaker);
-	StatsInit(&state->stats);
+	BreakerUse(&state->breaker, initialize);
+	StatsUse(&state->stats, initialize);
 }
 
 static void
@@ -58,15 +70,15 @@ LocalTierStartup(void)
 static void
 SharedStartup(void)
 {
+	SharedState *state;
 	bool		found;
 
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared_state = ShmemInitStruct(SHARED_NAME, sizeof(SharedState), &found);
-	if (!found)
-		SharedStateInit(shared_state);
+	state = ShmemInitStruct(SHARED_NAME, sizeof(SharedState), &found);
+	HandOut(state, !found);
 	if (LocalTierLocks() > 0)
 		LocalTierStartup();
 	LWLockRelease(AddinShmemInitLock);
@@ -76,24 +88,13 @@ void
 SharedInit(void)
 {
 	if (!setting_is_preloaded)
+	{
+		HandOut(&own_state, true);
 		return;
+	}
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = SharedRequest;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = SharedStartup;
-}
-
-SharedState *
-Shared(void)
-{
-	if (unlikely(shared_state == NULL))
-	{
-		SharedState *state = MemoryContextAllocZero(TopMemoryContext,
-													sizeof(SharedState));
-
-		SharedStateInit(state);
-		shared_state = state;
-	}
-	return shared_state;
 }

@@ -11,8 +11,9 @@
 #include "base/compat.h"
 
 #include "base/stats.h"
-#include "shared.h"
 #include "utils/timestamp.h"
+
+static StatsTable *stats = NULL;
 
 const int64 stats_latency_bounds[STATS_NUM_LATENCIES - 1] = {
 	25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000
@@ -25,8 +26,8 @@ ZeroCounters(pg_atomic_uint64 *counters, int n)
 		pg_atomic_write_u64(&counters[i], 0);
 }
 
-void
-StatsInit(StatsTable *stats)
+static void
+Initialize(void)
 {
 	uint64		now = (uint64) GetCurrentTimestamp();
 
@@ -47,9 +48,17 @@ StatsInit(StatsTable *stats)
 	}
 }
 
+void
+StatsUse(StatsTable *memory, bool initialize)
+{
+	stats = memory;
+	if (initialize)
+		Initialize();
+}
+
 /* The slot of a section of this database in [from, to), or STATS_NO_SLOT. */
 static int
-StatsFind(const StatsTable *stats, const char *section, int from, int to)
+StatsFind(const char *section, int from, int to)
 {
 	for (int i = from; i < to; i++)
 	{
@@ -65,12 +74,11 @@ StatsFind(const StatsTable *stats, const char *section, int from, int to)
 int
 StatsSlot(const char *section)
 {
-	StatsTable *stats = &Shared()->stats;
 	int			seen = (int) pg_atomic_read_u32(&stats->nused);
 	int			slot;
 
 	pg_read_barrier();			/* pairs with the one below */
-	slot = StatsFind(stats, section, 0, seen);
+	slot = StatsFind(section, 0, seen);
 	if (slot != STATS_NO_SLOT || seen == STATS_MAX_SLOTS)
 		return slot;
 
@@ -79,7 +87,7 @@ StatsSlot(const char *section)
 	{
 		int			nused = (int) pg_atomic_read_u32(&stats->nused);
 
-		slot = StatsFind(stats, section, seen, nused);
+		slot = StatsFind(section, seen, nused);
 		if (slot == STATS_NO_SLOT && nused < STATS_MAX_SLOTS)
 		{
 			slot = nused;
@@ -101,7 +109,7 @@ StatsAdd(int slot, StatsCounter counter, uint64 n)
 		return;
 
 	Assert(slot >= 0 && slot < STATS_MAX_SLOTS);
-	pg_atomic_fetch_add_u64(&Shared()->stats.slots[slot].counters[counter], n);
+	pg_atomic_fetch_add_u64(&stats->slots[slot].counters[counter], n);
 }
 
 void
@@ -137,33 +145,32 @@ StatsCountCall(int64 ns)
 void
 StatsCountRedis(RedisCounter counter, int n)
 {
-	pg_atomic_fetch_add_u64(&Shared()->stats.redis[counter], n);
+	pg_atomic_fetch_add_u64(&stats->redis[counter], n);
 }
 
 uint64
 StatsRead(int slot, StatsCounter counter)
 {
 	Assert(slot != STATS_NO_SLOT);
-	return pg_atomic_read_u64(&Shared()->stats.slots[slot].counters[counter]);
+	return pg_atomic_read_u64(&stats->slots[slot].counters[counter]);
 }
 
 uint64
 StatsReadRedis(RedisCounter counter)
 {
-	return pg_atomic_read_u64(&Shared()->stats.redis[counter]);
+	return pg_atomic_read_u64(&stats->redis[counter]);
 }
 
 TimestampTz
 StatsResetAt(int slot)
 {
 	Assert(slot != STATS_NO_SLOT);
-	return (TimestampTz) pg_atomic_read_u64(&Shared()->stats.slots[slot].reset_at);
+	return (TimestampTz) pg_atomic_read_u64(&stats->slots[slot].reset_at);
 }
 
 void
 StatsReset(void)
 {
-	StatsTable *stats = &Shared()->stats;
 	int			nused;
 
 	/* Claimed by now, if it can be, so that it says when this was. */
@@ -180,5 +187,4 @@ StatsReset(void)
 		pg_atomic_write_u64(&slot->reset_at, (uint64) GetCurrentTimestamp());
 	}
 	ZeroCounters(stats->redis, REDIS_NUM_COUNTERS);
-	pg_atomic_write_u64(&Shared()->breaker.openings, 0);
 }

@@ -86,8 +86,11 @@ typedef struct StatsTable
 	StatsSlotData slots[STATS_MAX_SLOTS];
 } StatsTable;
 
-/* Initialize zeroed or garbage memory to an empty table. */
-extern void StatsInit(StatsTable *stats);
+/*
+ * Count in this memory; called before anything counts.  `initialize`: nobody has
+ * used it yet, and it may be garbage.
+ */
+extern void StatsUse(StatsTable *memory, bool initialize);
 
 /*
  * The slot of a section of this database, or of its calls (STATS_CALLS_SLOT),
@@ -108,7 +111,7 @@ extern void StatsAdd(int slot, StatsCounter counter, uint64 n);
 /* Count a call that took so many nanoseconds. */
 extern void StatsCountCall(int64 ns);
 
-/* Count for Redis; the same in the commit callback once Shared() was called. */
+/* Count for Redis; the same. */
 extern void StatsCountRedis(RedisCounter counter, int n);
 
 /* For people. */

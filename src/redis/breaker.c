@@ -29,17 +29,27 @@
 /* How often to look whether it has. */
 #define DOUBT_POLL_US 100
 
-/* Where a try of this backend is counted as under way, or NULL. */
-static Breaker *trying = NULL;
+static Breaker *breaker = NULL;
 
-void
-BreakerInit(Breaker *breaker)
+/* Is a try of this backend counted as under way? */
+static bool trying = false;
+
+static void
+Initialize(void)
 {
 	pg_atomic_init_u32(&breaker->failures, 0);
 	pg_atomic_init_u64(&breaker->open_until, 0);
 	pg_atomic_init_u64(&breaker->openings, 0);
 	pg_atomic_init_u32(&breaker->tries, 0);
 	pg_atomic_init_u64(&breaker->answered_at, 0);
+}
+
+void
+BreakerUse(Breaker *memory, bool initialize)
+{
+	breaker = memory;
+	if (initialize)
+		Initialize();
 }
 
 /* When the recovery period that starts now will be over. */
@@ -63,9 +73,9 @@ BreakerPeriodIsOver(TimestampTz until, TimestampTz now)
 static void
 EndTry(void)
 {
-	if (trying != NULL)
-		pg_atomic_fetch_sub_u32(&trying->tries, 1);
-	trying = NULL;
+	if (trying)
+		pg_atomic_fetch_sub_u32(&breaker->tries, 1);
+	trying = false;
 }
 
 /*
@@ -73,7 +83,7 @@ EndTry(void)
  * answered anybody lately, or does it in the moment that we can spare?
  */
 static bool
-AnswersOthers(Breaker *breaker)
+AnswersOthers(void)
 {
 	int64		share = setting_command_timeout * INT64CONST(1000) / DOUBT_SHARE;
 	int64		doubt = Min(MAX_DOUBT_US, Max(MIN_DOUBT_US, share));
@@ -92,7 +102,7 @@ AnswersOthers(Breaker *breaker)
 
 /* Of all who come when the recovery period is over, one is let through. */
 static bool
-AdmitsProbe(Breaker *breaker, uint64 until)
+AdmitsProbe(uint64 until)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -102,18 +112,18 @@ AdmitsProbe(Breaker *breaker, uint64 until)
 }
 
 bool
-BreakerAdmits(Breaker *breaker)
+BreakerAdmits(void)
 {
 	uint64		until = pg_atomic_read_u64(&breaker->open_until);
 	uint32		others;
 
 	EndTry();			/* one that an error has left */
-	if (until != 0 && !AdmitsProbe(breaker, until))
+	if (until != 0 && !AdmitsProbe(until))
 		return false;
 
 	others = pg_atomic_fetch_add_u32(&breaker->tries, 1);
-	trying = breaker;
-	if (until == 0 && others >= (uint32) setting_breaker_failures && !AnswersOthers(breaker))
+	trying = true;
+	if (until == 0 && others >= (uint32) setting_breaker_failures && !AnswersOthers())
 	{
 		EndTry();
 		return false;
@@ -128,7 +138,7 @@ BreakerAbandon(void)
 }
 
 void
-BreakerSuccess(Breaker *breaker)
+BreakerSuccess(void)
 {
 	EndTry();
 	pg_atomic_write_u64(&breaker->answered_at, (uint64) MonotonicMicros());
@@ -145,7 +155,7 @@ BreakerSuccess(Breaker *breaker)
 }
 
 void
-BreakerFailure(Breaker *breaker, const char *why)
+BreakerFailure(const char *why)
 {
 	uint32		failures = pg_atomic_add_fetch_u32(&breaker->failures, 1);
 	uint64		closed = 0;
@@ -171,17 +181,18 @@ BreakerFailure(Breaker *breaker, const char *why)
 }
 
 bool
-BreakerIsClosed(Breaker *breaker)
+BreakerIsClosed(void)
 {
 	return pg_atomic_read_u64(&breaker->open_until) == 0;
 }
 
 void
-BreakerGetInfo(Breaker *breaker, BreakerInfo *info)
+BreakerGetInfo(BreakerInfo *info)
 {
 	TimestampTz until = (TimestampTz) pg_atomic_read_u64(&breaker->open_until);
 
 	info->failures = pg_atomic_read_u32(&breaker->failures);
+	info->tries = pg_atomic_read_u32(&breaker->tries);
 	info->openings = pg_atomic_read_u64(&breaker->openings);
 	info->probe_at = until;
 
@@ -191,4 +202,10 @@ BreakerGetInfo(Breaker *breaker, BreakerInfo *info)
 		info->state = BREAKER_HALF_OPEN;
 	else
 		info->state = BREAKER_OPEN;
+}
+
+void
+BreakerResetOpenings(void)
+{
+	pg_atomic_write_u64(&breaker->openings, 0);
 }

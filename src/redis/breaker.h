@@ -16,7 +16,7 @@
  *
  * The same struct and the same code serve all backends from shared memory
  * when the library is preloaded, and one backend from its own memory when
- * not.  Nothing here raises, and nothing blocks but for the moment that
+ * not; BreakerUse is told which.  Nothing here raises, and nothing blocks but for the moment that
  * BreakerAdmits may take to see whether Redis answers others.  Opening and
  * closing are logged to the server's log, once each.
  *
@@ -50,34 +50,41 @@ typedef struct BreakerInfo
 {
 	BreakerState state;
 	uint32		failures;		/* in a row */
+	uint32		tries;			/* under way */
 	uint64		openings;
 	TimestampTz probe_at;		/* when a caller may try; 0 when closed */
 } BreakerInfo;
 
-/* Initialize zeroed or garbage memory to a closed breaker. */
-extern void BreakerInit(Breaker *breaker);
+/*
+ * Work in this memory; called before anything else here.  `initialize`: nobody has
+ * used it yet, it may be garbage, and the breaker is closed.
+ */
+extern void BreakerUse(Breaker *memory, bool initialize);
 
 /*
  * May the caller try Redis now?  If true, it must report the end of the try
  * with one of the three calls below.  BreakerAbandon is for an error that
  * jumped, which says nothing about Redis; it does nothing outside a try.
  */
-extern bool BreakerAdmits(Breaker *breaker);
+extern bool BreakerAdmits(void);
 
 /* Redis has answered: the row of failures ends, and the breaker is closed. */
-extern void BreakerSuccess(Breaker *breaker);
+extern void BreakerSuccess(void);
 extern void BreakerAbandon(void);
 
 /*
  * Also for failures outside a try, of what was sent without waiting.  why: for
  * the log, when this failure opens the breaker; without secrets.
  */
-extern void BreakerFailure(Breaker *breaker, const char *why);
+extern void BreakerFailure(const char *why);
 
 /* Is it closed?  For what never probes: fills and UNLINKs.  Changes nothing. */
-extern bool BreakerIsClosed(Breaker *breaker);
+extern bool BreakerIsClosed(void);
 
 /* For people: the parts may be a moment apart. */
-extern void BreakerGetInfo(Breaker *breaker, BreakerInfo *info);
+extern void BreakerGetInfo(BreakerInfo *info);
+
+/* Start again from zero to count how often it opened. */
+extern void BreakerResetOpenings(void);
 
 #endif							/* CLARIFY_BREAKER_H */

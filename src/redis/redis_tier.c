@@ -20,10 +20,10 @@
 
 #include "base/settings.h"
 #include "meta/instance.h"
+#include "redis/breaker.h"
 #include "redis/conn.h"
 #include "redis/entry.h"
 #include "redis/redis_tier.h"
-#include "shared.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -167,7 +167,6 @@ TakeValues(TierItem **items, int nitems, const Instance *instance,
 bool
 RedisTierRead(TierItem **items, int nitems)
 {
-	Breaker    *breaker = &Shared()->breaker;
 	const Instance *current;
 	Instance	instance;
 	StringInfoData keys;
@@ -181,7 +180,7 @@ RedisTierRead(TierItem **items, int nitems)
 		items[i]->verdict = ENTRY_ABSENT;
 
 	if (nitems == 0 || !RedisTierEnabled() ||
-		(current = InstanceGet()) == NULL || !BreakerAdmits(breaker))
+		(current = InstanceGet()) == NULL || !BreakerAdmits())
 		return false;
 	instance = *current;		/* the wait below may bring another */
 
@@ -203,9 +202,9 @@ RedisTierRead(TierItem **items, int nitems)
 		RedisConnClose();
 	}
 	if (why != NULL)
-		BreakerFailure(breaker, why);
+		BreakerFailure(why);
 	else
-		BreakerSuccess(breaker);
+		BreakerSuccess();
 	if (reply != NULL)
 		TakeValues(items, nitems, &instance, &keys, ends, reply);
 
@@ -263,7 +262,7 @@ SendFills(StringInfo commands, int ncommands, TierItem **items, int from, int to
 	bool		sent = RedisConnSend(commands, ncommands, &why);
 
 	if (!sent && why != NULL)
-		BreakerFailure(&Shared()->breaker, why);
+		BreakerFailure(why);
 	for (int i = from; i < to && !sent; i++)
 		items[i]->stored = false;
 	return sent;
@@ -282,7 +281,7 @@ RedisTierFill(TierItem **items, int nitems)
 	for (int i = 0; i < nitems; i++)
 		items[i]->stored = false;
 	if (nitems == 0 || !RedisTierEnabled() || !RedisConnIsOpen() ||
-		!BreakerIsClosed(&Shared()->breaker) || (instance = InstanceGet()) == NULL)
+		!BreakerIsClosed() || (instance = InstanceGet()) == NULL)
 		return;
 
 	initStringInfo(&commands);
@@ -342,7 +341,7 @@ RedisTierPrepareUnlink(const UserKey *users, int nusers,
 
 	RedisConnDiscardPrepared();
 	if (!setting_enabled || !RedisTierEnabled() || nusers == 0 || nsections == 0 ||
-		nsections > MAX_UNLINK_KEYS || !BreakerIsClosed(&Shared()->breaker) ||
+		nsections > MAX_UNLINK_KEYS || !BreakerIsClosed() ||
 		(instance = InstanceGet()) == NULL)
 		return;
 
@@ -355,7 +354,7 @@ RedisTierPrepareUnlink(const UserKey *users, int nusers,
 
 	(void) RedisConnPrepare(command, 1, &why);
 	if (why != NULL)
-		BreakerFailure(&Shared()->breaker, why);
+		BreakerFailure(why);
 }
 
 void

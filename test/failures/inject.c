@@ -24,7 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
-#include "../../src/shared.h"
+#include "redis/breaker.h"
 
 PG_FUNCTION_INFO_V1(clarify_failure_arm);
 PG_FUNCTION_INFO_V1(clarify_failure_report);
@@ -219,10 +219,12 @@ Datum
 clarify_failure_report(PG_FUNCTION_ARGS)
 {
 	char		text[512];
+	BreakerInfo redis;
 
 	armed = 0;
+	BreakerGetInfo(&redis);
 	snprintf(text, sizeof(text), INT64_FORMAT "|%s|%u|%s", passed, fired == NULL ? "" : fired,
-			 pg_atomic_read_u32(&Shared()->breaker.tries),
+			 redis.tries,
 			 finding == NULL ? "" : finding);
 	if (finding != NULL)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), " in %s", finding_in);
