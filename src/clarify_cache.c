@@ -9,10 +9,10 @@
 #include "base/compat.h"
 
 #include "base/settings.h"
-#include "change/change.h"
 #include "ground/foreign_code.h"
 #include "ground/plan_for_all.h"
 #include "shared.h"
+#include "xact.h"
 
 CLARIFY_MODULE_MAGIC;
 
@@ -23,7 +23,7 @@ _PG_init(void)
 {
 	SettingsInit();
 	SharedInit();
-	ChangeInit();
+	XactInit();
 	ForeignCodeInit();
 	PlanForAllInit();
 }

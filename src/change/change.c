@@ -4,7 +4,7 @@
  *	  What the running transaction has changed.
  *
  * Triggers only note here, in memory, whose data changed; the tokens are
- * written once, at XACT_EVENT_PRE_COMMIT or PRE_PREPARE, when deferred
+ * written once, before the commit or PREPARE (xact.c), when deferred
  * triggers are done: one token for each user and table however many rows
  * changed.  A trigger that fires later still (for a query that another
  * library runs in its own pre-commit callback) has its token written at once.
@@ -25,11 +25,9 @@
 
 #include "base/settings.h"
 #include "change/change.h"
-#include "change/unlink.h"
 #include "meta/ext_tables.h"
-#include "redis/redis_tier.h"
-#include "section/section.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "version/read.h"
 
@@ -67,8 +65,8 @@ static bool written = false;	/* the tokens are written */
 static Oid	last_table = InvalidOid;
 static int64 last_hash = 0;
 
-static void
-ForgetAll(void)
+void
+ChangeForget(void)
 {
 	changed = NULL;
 	nchanged = 0;
@@ -302,7 +300,7 @@ ChangeConcernsUser(Oid table_id, const UserKey *user)
 void
 ChangeRecordDefinitions(Oid section_table_id)
 {
-	UnlinkSectionsChanged(section_table_id);
+	CacheInvalidateRelcacheByRelid(section_table_id);
 	ChangeMarkAll();
 	ChangeRecordTable(section_table_id);
 }
@@ -410,74 +408,29 @@ WriteTokens(void)
 	pfree(tables);
 }
 
-/* Tell the commit which users' entries can no longer be reached. */
-static void
-PrepareUnlinks(void)
+void
+ChangeWriteTokens(void)
+{
+	WriteTokens();
+	written = true;
+}
+
+const UserChange *
+ChangedUsers(int *n)
+{
+	*n = nchanged;
+	return changed;
+}
+
+List *
+TablesOfChangedUsers(void)
 {
 	List	   *tables = NIL;
 
-	if (nchanged == 0 || !UnlinkIsWanted())
-		return;
 	for (int i = 0; i < ntable_changes; i++)
 	{
 		if (table_changes[i].nusers > 0)
 			tables = lappend_oid(tables, table_changes[i].table_id);
 	}
-	UnlinkPrepare(changed, nchanged, tables);
-}
-
-static void
-OnTransactionEvent(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			WriteTokens();
-			PrepareUnlinks();
-			written = true;
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			WriteTokens();
-			written = true;
-			break;
-		case XACT_EVENT_COMMIT:
-			RedisTierSendUnlink();
-			RedisTierAtEndOfXact();
-			SectionsAtEndOfXact();
-			ForgetAll();
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-		case XACT_EVENT_PARALLEL_COMMIT:
-		case XACT_EVENT_PARALLEL_ABORT:
-			RedisTierDiscardUnlink();
-			RedisTierAtEndOfXact();
-			SectionsAtEndOfXact();
-			ForgetAll();
-			break;
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-			break;
-	}
-}
-
-/*
- * What the subtransaction had begun and an error has left.  Nothing of ours goes
- * on below a subtransaction that has not begun in it, but a call: an audit runs
- * in one, and so may a policy's function.  Nothing here may raise.
- */
-static void
-OnSubTransactionEvent(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
-					  void *arg)
-{
-	if (event != SUBXACT_EVENT_ABORT_SUB)
-		return;
-	RedisTierAtSubAbort();
-	SectionsAtSubAbort(GetCurrentTransactionNestLevel());
-}
-
-void
-ChangeInit(void)
-{
-	RegisterXactCallback(OnTransactionEvent, NULL);
-	RegisterSubXactCallback(OnSubTransactionEvent, NULL);
+	return tables;
 }

@@ -12,6 +12,7 @@
 #include "base/compat.h"
 
 #include "base/user_key.h"
+#include "nodes/pg_list.h"
 
 /* A user of whom rows of a table changed. */
 typedef struct UserChange
@@ -19,9 +20,6 @@ typedef struct UserChange
 	Oid			table_id;
 	UserKey		user;
 } UserChange;
-
-/* Register the transaction callbacks; called from _PG_init only. */
-extern void ChangeInit(void);
 
 /*
  * From now on this transaction may hold changes of the table (all tables)
@@ -53,8 +51,28 @@ extern bool ChangeConcernsUser(Oid table_id, const UserKey *user);
 /*
  * The definitions of sections change: the commit adds a token for the table
  * clarify_cache.section, which ends what backends remember, and this
- * transaction reads definitions afresh.
+ * transaction reads definitions afresh.  Backends that remember which tables the
+ * sections read (unlink.h) hear of it by an invalidation of that table.
  */
 extern void ChangeRecordDefinitions(Oid section_table_id);
+
+/*
+ * Before the commit or PREPARE, when deferred triggers are done: write the tokens of
+ * everything noted.  What is recorded from here on is written at once.  Raises what
+ * an INSERT may, and if the extension's tables are there but not to be found.
+ */
+extern void ChangeWriteTokens(void);
+
+/*
+ * For those who act on the commit, after ChangeWriteTokens: the users whose rows of
+ * some table changed, and the (root) tables, a palloc'd list of Oids, in which users'
+ * rows changed.  Users are in the transaction's memory.  Neither has what is noted
+ * of all users together.
+ */
+extern const UserChange *ChangedUsers(int *n);
+extern List *TablesOfChangedUsers(void);
+
+/* The transaction is over: nothing is noted any more.  Does not raise. */
+extern void ChangeForget(void);
 
 #endif							/* CLARIFY_CHANGE_H */

@@ -15,6 +15,7 @@
 #include "base/compat.h"
 
 #include "base/settings.h"
+#include "change/change.h"
 #include "change/unlink.h"
 #include "meta/ext_tables.h"
 #include "redis/redis_tier.h"
@@ -50,13 +51,8 @@ InitializeOnce(void)
 	names_context = context;
 }
 
-void
-UnlinkSectionsChanged(Oid section_table_id)
-{
-	CacheInvalidateRelcacheByRelid(section_table_id);
-}
-
-bool
+/* Is there a Redis that would have to be told? */
+static bool
 UnlinkIsWanted(void)
 {
 	return setting_enabled && RedisTierEnabled() && ExtTablesGet() != NULL;
@@ -124,8 +120,8 @@ SectionsReading(List *tables)
  * Users and sections are paired each with each, which costs somebody a miss
  * where several tables changed.
  */
-void
-UnlinkPrepare(const UserChange *changes, int nchanges, List *tables)
+static void
+PrepareFor(const UserChange *changes, int nchanges, List *tables)
 {
 	List	   *sections = SectionsReading(tables);
 	const char **names;
@@ -140,4 +136,14 @@ UnlinkPrepare(const UserChange *changes, int nchanges, List *tables)
 	for (int i = 0; i < nchanges; i++)
 		users[i] = changes[i].user;
 	RedisTierPrepareUnlink(users, nchanges, names, list_length(sections));
+}
+
+void
+UnlinkPrepare(void)
+{
+	int			nchanges;
+	const UserChange *changes = ChangedUsers(&nchanges);
+
+	if (nchanges > 0 && UnlinkIsWanted())
+		PrepareFor(changes, nchanges, TablesOfChangedUsers());
 }

@@ -13,20 +13,11 @@
 
 #include "base/compat.h"
 
-#include "change/change.h"
-#include "nodes/pg_list.h"
-
-/* Is there a Redis that would have to be told? */
-extern bool UnlinkIsWanted(void);
-
 /*
- * At pre-commit: give RedisTierPrepareUnlink what RedisTierSendUnlink sends at
- * commit, the entries of the changed users in the sections that read one of the
- * changed tables (Oids).  Does not wait for Redis.
+ * Before the commit, after ChangeWriteTokens: give RedisTierPrepareUnlink what
+ * RedisTierSendUnlink sends at commit, the entries of the changed users in the
+ * sections that read one of the tables that changed.  Does not wait for Redis.
  */
-extern void UnlinkPrepare(const UserChange *changes, int nchanges, List *tables);
-
-/* The sections have changed: let all backends read anew which tables they read. */
-extern void UnlinkSectionsChanged(Oid section_table_id);
+extern void UnlinkPrepare(void);
 
 #endif							/* CLARIFY_UNLINK_H */

@@ -7,6 +7,7 @@
  */
 #include "base/compat.h"
 
+#include "change/change.h"
 #include "ddl/attach.h"
 #include "meta/ext_tables.h"
 #include "section/check.h"
@@ -134,6 +135,7 @@ clarify_add_section(PG_FUNCTION_ARGS)
 	query = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	LockToWatch(CollectColumnsOfDraft(query));
 	row.query = SectionValidate(row.name, query, &row.tables, &reads);
+	ChangeRecordDefinitions(ExtTablesRequire()->section);
 	InsertSection(&row);
 	WatchColumns(reads);
 	PG_RETURN_VOID();
@@ -146,6 +148,7 @@ clarify_drop_section(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("clarify_cache.drop_section()");
 	(void) ExtTablesRequireCurrent();
+	ChangeRecordDefinitions(ExtTablesRequire()->section);
 	if (!DeleteSection(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

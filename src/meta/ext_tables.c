@@ -18,7 +18,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "change/change.h"
 #include "commands/extension.h"
 #include "common/int.h"
 #include "executor/tuptable.h"
@@ -716,7 +715,6 @@ InsertSection(const SectionRow *row)
 										true, TYPALIGN_INT));
 
 	/* Same name twice at once: the primary key decides. */
-	ChangeRecordDefinitions(SectionTableId());
 	InsertTuple(SectionTableId, values, nulls, SECTION_NATTS);
 }
 
@@ -730,7 +728,6 @@ MatchesSection(TupleTableSlot *slot, const void *arg)
 bool
 DeleteSection(const char *name)
 {
-	ChangeRecordDefinitions(SectionTableId());
 	/* Two at once: the second is to find the row gone. */
 	return DeleteTuples(SectionTableId, ShareRowExclusiveLock, MatchesSection, name);
 }

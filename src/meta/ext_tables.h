@@ -128,7 +128,7 @@ extern int64 IntervalMicroseconds(const Interval *interval);
 
 /*
  * Write rows.  Deletes see what is committed now and return whether there was
- * a row; a change of sections is announced with ChangeRecordDefinitions.
+ * a row; whoever changes sections has announced it with ChangeRecordDefinitions.
  * PutAttachedTable replaces the row that is there; like DeleteAttachedTable, it
  * wants a lock on the table that keeps others from its row.
  */
