@@ -3,6 +3,8 @@
  * bypass.h
  *	  Why a section is built without reading or filling the cache.
  *
+ * A bypass is always right, so a doubt is a bypass.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef CLARIFY_BYPASS_H
@@ -33,11 +35,5 @@ typedef enum BypassReason
 
 /* The reason as the views and explain() show it; "none" for BYPASS_NONE. */
 extern const char *BypassReasonName(BypassReason reason);
-
-/*
- * Why this call can't trust its own view of the versions, whatever the
- * section; BYPASS_NONE if it can.
- */
-extern BypassReason BypassReasonOfCall(Snapshot snapshot);
 
 #endif							/* CLARIFY_BYPASS_H */

@@ -10,7 +10,7 @@
 
 #include "base/compat.h"
 
-#include "call/context.h"
+#include "call/call.h"
 
 /*
  * Build a share of what was found (clarify_cache.audit_rate) again, under the

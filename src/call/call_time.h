@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call_time.h
- *	  How long a call took, in all and by stage, and the log line of a slow
- *	  one.
+ *	  How long a call took, in all and by stage.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,18 +32,10 @@ typedef struct CallTime
 	int64		stages[STAGE_NUM];
 } CallTime;
 
-struct ContextCall;
-
 /* The call begins. */
 extern void CallTimeBegin(CallTime *time);
 
 /* What was done since the last of these, or since the beginning, is `stage`. */
 extern void CallTimeStage(CallTime *time, CallStage stage);
-
-/*
- * The call is over: count it, and log it if it took log_min_duration or
- * longer.  `bytes` is the length of what was assembled.
- */
-extern void CallTimeEnd(struct ContextCall *call);
 
 #endif							/* CLARIFY_CALL_TIME_H */

@@ -5,7 +5,7 @@
  *
  * The order of the steps is what makes a hit exact:
  *
- *	1. Can this call trust its view of the versions at all?  (bypass.c)
+ *	1. Can this call trust its view of the versions at all?
  *	2. The table-level and the users' version rows, under the caller's
  *	   snapshot.  They do not change while the snapshot is the same.  Then the
  *	   sections, as they are defined under it.
@@ -36,10 +36,13 @@
  */
 #include "base/compat.h"
 
+#include "access/parallel.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "call/audit.h"
 #include "call/build.h"
+#include "call/call_log.h"
+#include "call/caller.h"
 #include "call/context.h"
 #include "call/find.h"
 #include "call/items.h"
@@ -47,7 +50,9 @@
 #include "catalog/pg_type.h"
 #include "change/change.h"
 #include "lib/stringinfo.h"
+#include "meta/ext_tables.h"
 #include "meta/storage.h"
+#include "replication/logicalworker.h"
 #include "section/privilege.h"
 #include "utils/memutils.h"
 
@@ -71,6 +76,40 @@ static bool
 MayHaveWrittenUnseen(void)
 {
 	return TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+/* Why the call can't trust its own view of the versions, whatever the section. */
+static BypassReason
+BypassReasonOfCall(Snapshot snapshot)
+{
+	if (!setting_enabled)
+		return BYPASS_DISABLED;
+
+	/*
+	 * A parallel worker does not know what its leader wrote.  In a logical
+	 * replication worker no statement triggers fire.
+	 */
+	if (IsParallelWorker() || IsLogicalWorker())
+		return BYPASS_WORKER;
+
+	/* Rows that an old snapshot needs may be gone without an error from us. */
+	if (snapshot->snapshot_type != SNAPSHOT_MVCC || compat_snapshots_can_expire())
+		return BYPASS_SNAPSHOT;
+
+	/*
+	 * A probe would take predicate locks on index pages that hold other
+	 * users' rows too, and fail transactions that plain queries would not.
+	 */
+	if (IsolationIsSerializable())
+		return BYPASS_SERIALIZABLE;
+
+	if (ChangeAllMarked())
+		return BYPASS_CHANGED;
+
+	/* Where there are none, the build will tell. */
+	if (ExtTablesState() != EXT_CURRENT)
+		return BYPASS_UPGRADE;
+	return BYPASS_NONE;
 }
 
 static void

@@ -12,9 +12,9 @@
 #include "base/compat.h"
 
 #include "base/stats.h"
+#include "call/caller.h"
 #include "call/find.h"
 #include "redis/redis_tier.h"
-#include "section/privilege.h"
 #include "tier/local_tier.h"
 
 int

@@ -15,7 +15,7 @@
 
 #include "base/compat.h"
 
-#include "call/context.h"
+#include "call/call.h"
 
 extern int	CollectMissing(ContextCall *call, TierItem **items);
 

@@ -10,7 +10,7 @@
 
 #include "base/compat.h"
 
-#include "call/context.h"
+#include "call/call.h"
 
 /*
  * Give every answer that has none and is not bypassed a payload, and the tiers

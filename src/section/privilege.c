@@ -1,28 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * privilege.c
- *	  May this caller have a section from the cache?
+ *	  Which privileges does a section ask for, and when may they have changed?
  *
- * The question is asked before any tier is, or who may not read would learn what is
- * cached: from the time until the error, and from which table it names.  A REVOKE
- * takes no lock on the table, so it may come at any moment: the question is asked
- * again on every hit, after invalidations were accepted.  The answer, if it is yes,
- * is remembered for one role until an invalidation says that something it was made
- * of has changed: a role or its memberships, the database's owner, a function;
- * tables, columns and schemas end the section's whole analysis.  (Not where another
- * library has a say in the checks, which is then asked each time, and more than
- * once.)  The catalog caches, which the question is answered from, are kept up to
- * date by the same invalidations, so what is remembered is as fresh as what would be
- * looked up.
+ * What a build is checked by, collected and asked once more; and when the answers
+ * may have become others.  Invalidations of roles, of their memberships, of the
+ * database's owner and of functions are counted here; those of tables, columns and
+ * schemas end a section's whole analysis (section.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "base/compat.h"
 
-#include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "section/privilege.h"
-#include "section/section.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -59,34 +50,6 @@ CollectPermissions(Query *query)
 
 	(void) CollectWalker((Node *) query, &permissions);
 	return permissions;
-}
-
-static bool
-MayUseSchemas(const Section *section)
-{
-	ListCell   *lc;
-
-	foreach(lc, section->namespaces)
-	{
-		if (compat_namespace_aclcheck(lfirst_oid(lc)) != ACLCHECK_OK)
-			return false;
-	}
-	return true;
-}
-
-static bool
-MayRead(const Section *section)
-{
-	ListCell   *lc;
-
-	if (!MayUseSchemas(section) || !compat_check_permissions(section->permissions))
-		return false;
-	foreach(lc, section->functions)
-	{
-		if (compat_function_aclcheck(lfirst_oid(lc)) != ACLCHECK_OK)
-			return false;
-	}
-	return true;
 }
 
 bool
@@ -130,41 +93,6 @@ PrivilegeChanges(void)
 {
 	WatchChanges();
 	return changes;
-}
-
-/*
- * Not where a check by the system goes on, for which owners are not held to
- * policies, nor where other libraries are to be asked.
- */
-static bool
-MayRemember(void)
-{
-	return !InNoForceRLSOperation() && ExecutorCheckPerms_hook == NULL;
-}
-
-static bool
-IsKnownReader(const Section *section)
-{
-	return section->readable_by == GetUserId() && section->readable_at == changes &&
-		MayRemember();
-}
-
-BypassReason
-BypassReasonOfCaller(Section *section)
-{
-	if (IsKnownReader(section))
-		return BYPASS_NONE;
-	WatchChanges();
-	if (RowSecurityApplies(section->relations))
-		return BYPASS_ROW_SECURITY;
-	if (!MayRead(section))
-		return BYPASS_PRIVILEGE;
-	if (MayRemember())
-	{
-		section->readable_by = GetUserId();
-		section->readable_at = changes;
-	}
-	return BYPASS_NONE;
 }
 
 void

@@ -1,10 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * privilege.h
- *	  May this caller have a section from the cache?
- *
- * A build is checked by the executor.  A hit has to ask for the same, since
- * nothing is executed.
+ *	  Which privileges does a section ask for, and when may they have changed?
  *
  *-------------------------------------------------------------------------
  */
@@ -13,24 +10,13 @@
 
 #include "base/compat.h"
 
-#include "base/bypass.h"
-
-struct Section;
+#include "nodes/pg_list.h"
 
 /*
  * The nodes by which the executor checks table and column privileges, of all
  * levels of an analyzed query.  They point into the query.
  */
 extern List *CollectPermissions(Query *query);
-
-/*
- * Why may the caller not have the section from the cache?  BYPASS_ROW_SECURITY if
- * row-level security applies to one of its tables, whatever the privileges;
- * BYPASS_PRIVILEGE if the caller lacks one that executing it would ask for, on tables,
- * columns, functions, schemas; BYPASS_NONE if it may.  Raises nothing.  The section
- * is analyzed, its tables are locked and invalidations are accepted.
- */
-extern BypassReason BypassReasonOfCaller(struct Section *section);
 
 /*
  * Changes whenever roles, memberships or functions may have changed: the caller
