@@ -55,6 +55,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/timestamp.h"
+#include "version/read.h"
 
 void
 BuildBegin(BuildState *state, const Caller *caller, const char *lock_timeout)

@@ -13,7 +13,7 @@
 #include "base/user_key.h"
 #include "ground/ground.h"
 #include "section/section.h"
-#include "version/read.h"
+#include "version/rows.h"
 
 /*
  * Builds happen between these two, which connect SPI and take and leave the

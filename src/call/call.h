@@ -18,7 +18,7 @@
 #include "ground/ground.h"
 #include "section/section.h"
 #include "tier/tier.h"
-#include "version/read.h"
+#include "version/rows.h"
 
 /* Where a section of a user comes from. */
 typedef enum AnswerSource

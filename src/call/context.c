@@ -55,6 +55,7 @@
 #include "replication/logicalworker.h"
 #include "section/privilege.h"
 #include "utils/memutils.h"
+#include "version/read.h"
 
 /* See LetHeapStay. */
 #define HEAP_PIECE_BYTES (1024 * 1024)

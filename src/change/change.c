@@ -29,7 +29,7 @@
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "version/read.h"
+#include "version/write.h"
 
 /* A user of a table, as a key that is compared as bytes. */
 typedef struct UserChangeKey

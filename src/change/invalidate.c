@@ -19,7 +19,7 @@
 #include "catalog/pg_type.h"
 #include "change/change.h"
 #include "meta/ext_tables.h"
-#include "version/read.h"
+#include "version/fold.h"
 
 CLARIFY_FUNCTION(clarify_invalidate);
 CLARIFY_FUNCTION(clarify_invalidate_all);

@@ -47,6 +47,7 @@
 #include "ddl/attach.h"
 #include "ddl/table_fault.h"
 #include "meta/ext_tables.h"
+#include "meta/partition_tree.h"
 #include "meta/witness.h"
 #include "nodes/makefuncs.h"
 #include "section/columns.h"
@@ -57,6 +58,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "version/read.h"
+#include "version/write.h"
 
 CLARIFY_FUNCTION(clarify_attach);
 CLARIFY_FUNCTION(clarify_detach);

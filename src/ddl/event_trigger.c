@@ -65,9 +65,11 @@
 #include "ddl/attach.h"
 #include "ddl/table_fault.h"
 #include "meta/ext_tables.h"
+#include "meta/partition_tree.h"
 #include "meta/witness.h"
 #include "utils/syscache.h"
 #include "version/read.h"
+#include "version/write.h"
 
 CLARIFY_FUNCTION(clarify_on_ddl_command_start);
 CLARIFY_FUNCTION(clarify_on_ddl_command_end);

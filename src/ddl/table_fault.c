@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * table_shape.c
- *	  What an attached table looks like: its partition tree, and whether
- *	  every change of it passes by our triggers.
+ * table_fault.c
+ *	  Does every change of an attached table pass by our triggers, and if not,
+ *	  why?
  *
  * A trigger is ours by its function, never by its name.  It is in full shape
  * if it fires for every row or statement, in every session_replication_role,
@@ -23,6 +23,7 @@
 #include "commands/trigger.h"
 #include "ddl/table_fault.h"
 #include "meta/ext_tables.h"
+#include "meta/partition_tree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -33,73 +34,6 @@
 	 TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_TRUNCATE)
 #define TRACK_TRIGGER_TYPE \
 	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_UPDATE)
-
-Oid
-PartitionRoot(Relation rel)
-{
-	return rel->rd_rel->relispartition ? PartitionRootById(RelationGetRelid(rel)) :
-		RelationGetRelid(rel);
-}
-
-/* The table of which a relation is a partition, also while it is being detached. */
-static Oid
-PartitionParent(Oid relid)
-{
-	Relation	inherits;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			parent = InvalidOid;
-
-	if (!get_rel_relispartition(relid))
-		return InvalidOid;
-	inherits = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
-	systable_endscan(scan);
-	table_close(inherits, AccessShareLock);
-	return parent;
-}
-
-/*
- * get_partition_ancestors would do, but it stops at a partition that is being
- * detached, which is part of the tree to older snapshots.
- */
-Oid
-PartitionRootById(Oid relid)
-{
-	Oid			parent;
-
-	while (OidIsValid(parent = PartitionParent(relid)))
-		relid = parent;
-	return relid;
-}
-
-/*
- * find_all_inheritors would do, but it leaves out partitions that are being
- * detached concurrently.  A member that is gone by now has no children, but to
- * ask for them would be an error.
- */
-List *
-PartitionTree(Oid root, LOCKMODE lockmode)
-{
-	List	   *tree = list_make1_oid(root);
-
-	for (int i = 0; i < list_length(tree); i++)
-	{
-		Oid			member = list_nth_oid(tree, i);
-
-		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(member)))
-			tree = list_concat_unique_oid(tree,
-										  find_inheritance_children_extended(member, false, lockmode,
-																			 NULL, NULL));
-	}
-	return tree;
-}
 
 static bool
 HasDetachingPartition(Oid parent)
@@ -158,15 +92,6 @@ KeyColumnFault(Relation rel, const char *key_column)
 		return psprintf("Key column \"%s\" is of type %s; a key is of type uuid.", key_column,
 						format_type_be(attr->atttypid));
 	return NULL;
-}
-
-bool
-HoldsRelation(Oid relid, LOCKMODE lockmode)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
-	return compat_lock_held(&tag, lockmode);
 }
 
 /* Judge the root as such, and as a member. */

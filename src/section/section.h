@@ -12,7 +12,7 @@
 
 #include "base/user_key.h"
 #include "executor/spi.h"
-#include "version/read.h"
+#include "version/rows.h"
 
 typedef struct Section
 {

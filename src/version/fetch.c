@@ -16,15 +16,69 @@
 #include "base/compat.h"
 
 #include "access/heapam.h"
+#include "access/relation.h"
 #include "access/relscan.h"
+#include "access/transam.h"
+#include "catalog/pg_am.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
+#include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "version/fetch.h"
 
 /* Free bytes of a page below which it is pruned: room for a few more versions. */
 #define PRUNE_BELOW (BLCKSZ / 10)
+
+/* Can this index answer for every snapshot that this transaction may have? */
+static bool
+IndexIsUsable(Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	/* Somebody may have added one of their own. */
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indnkeyatts != 2 ||
+		form->indkey.values[0] != ANUM_KEY_HASH ||
+		form->indkey.values[1] != ANUM_KIND ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		return false;
+	return !form->indcheckxmin ||
+		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+							  TransactionXmin);
+}
+
+Relation
+VersionOpenIndex(Relation heap)
+{
+	List	   *indexes;
+	ListCell   *lc;
+
+	/* VersionFetch knows no other pages. */
+	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return NULL;
+	indexes = RelationGetIndexList(heap);
+	foreach(lc, indexes)
+	{
+		Oid			index_id = lfirst_oid(lc);
+		Relation	index;
+
+		if (!ConditionalLockRelationOid(index_id, AccessShareLock))
+			continue;
+		index = try_relation_open(index_id, NoLock);
+		if (index != NULL && index->rd_rel->relkind == RELKIND_INDEX &&
+			IndexIsUsable(index))
+		{
+			list_free(indexes);
+			return index;
+		}
+		if (index != NULL)
+			relation_close(index, NoLock);
+		UnlockRelationOid(index_id, AccessShareLock);
+	}
+
+	list_free(indexes);
+	return NULL;
+}
 
 bool
 VersionIsUntouched(HeapTuple tuple, Buffer buffer)

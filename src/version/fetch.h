@@ -2,8 +2,7 @@
  *
  * version_fetch.h
  *	  The row of clarify_cache.version that a snapshot sees behind an entry of its
- *	  index, for those who read it (version.c) and those who change it
- *	  (version_write.c).
+ *	  index, for those who read it (read.c) and those who change it (write.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +15,15 @@
 #include "access/htup.h"
 #include "storage/buf.h"
 #include "storage/itemptr.h"
+#include "utils/relcache.h"
 #include "version/row.h"
+
+/*
+ * Open an index of clarify_cache.version that can answer for every snapshot that
+ * this transaction may have, with AccessShareLock, without waiting; NULL if there
+ * is none.
+ */
+extern Relation VersionOpenIndex(Relation heap);
 
 /* A row as it was found. */
 typedef struct VersionFound

@@ -14,8 +14,7 @@
 #include "access/genam.h"
 #include "access/relscan.h"
 #include "access/tableam.h"
-#include "version/read.h"
-#include "version/table.h"
+#include "version/fold.h"
 
 /* Rows of a key that are folded at a time. */
 #define MAX_FOLDED 1000
@@ -44,7 +43,7 @@ FoldRows(VersionWriter *writer, const VersionKey *key, VersionFound *rows, int n
 		sum.nrows = 0;
 		for (int i = 0; i < nrows; i++)
 		{
-			if (!VersionTableTake(writer, &rows[i].tid))
+			if (!VersionTableDelete(writer, &rows[i].tid))
 				continue;
 			VersionRowsAdd(&sum, key->kind, &rows[i].tokens);
 			ntaken++;

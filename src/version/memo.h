@@ -11,7 +11,7 @@
 
 #include "base/compat.h"
 
-#include "version/read.h"
+#include "version/rows.h"
 
 /*
  * Append the table-level rows that the snapshot sees to *rows, in the current

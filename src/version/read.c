@@ -21,8 +21,6 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/relscan.h"
-#include "access/transam.h"
-#include "catalog/pg_am.h"
 #include "meta/ext_tables.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -37,56 +35,6 @@
  * than walking it.
  */
 #define MAX_PROBED_ENTRIES 2000
-
-/* Can this index answer for every snapshot that this transaction may have? */
-static bool
-IndexIsUsable(Relation index)
-{
-	Form_pg_index form = index->rd_index;
-
-	/* Somebody may have added one of their own. */
-	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indnkeyatts != 2 ||
-		form->indkey.values[0] != ANUM_KEY_HASH ||
-		form->indkey.values[1] != ANUM_KIND ||
-		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
-		return false;
-	return !form->indcheckxmin ||
-		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
-							  TransactionXmin);
-}
-
-Relation
-VersionOpenIndex(Relation heap)
-{
-	List	   *indexes;
-	ListCell   *lc;
-
-	/* version_fetch.c knows no other pages. */
-	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
-		return NULL;
-	indexes = RelationGetIndexList(heap);
-	foreach(lc, indexes)
-	{
-		Oid			index_id = lfirst_oid(lc);
-		Relation	index;
-
-		if (!ConditionalLockRelationOid(index_id, AccessShareLock))
-			continue;
-		index = try_relation_open(index_id, NoLock);
-		if (index != NULL && index->rd_rel->relkind == RELKIND_INDEX &&
-			IndexIsUsable(index))
-		{
-			list_free(indexes);
-			return index;
-		}
-		if (index != NULL)
-			relation_close(index, NoLock);
-		UnlockRelationOid(index_id, AccessShareLock);
-	}
-
-	list_free(indexes);
-	return NULL;
-}
 
 bool
 VersionOpen(VersionReader *reader)
@@ -129,50 +77,6 @@ VersionClose(VersionReader *reader)
 		index_endscan(reader->scan);
 	relation_close(reader->index, AccessShareLock);
 	relation_close(reader->heap, AccessShareLock);
-}
-
-void
-VersionRowsAppend(VersionRows *rows, const VersionRow *row)
-{
-	if (rows->nrows == rows->capacity)
-	{
-		int			capacity = Max(16, rows->capacity * 2);
-
-		rows->rows = rows->rows == NULL ?
-			palloc(capacity * sizeof(VersionRow)) :
-			repalloc(rows->rows, capacity * sizeof(VersionRow));
-		rows->capacity = capacity;
-	}
-	rows->rows[rows->nrows++] = *row;
-}
-
-static VersionRow *
-FindRow(const VersionRows *rows, char kind, Oid table_id)
-{
-	for (int i = 0; i < rows->nrows; i++)
-	{
-		if (rows->rows[i].table_id == table_id && rows->rows[i].kind == kind)
-			return &rows->rows[i];
-	}
-	return NULL;
-}
-
-void
-VersionRowsAdd(VersionRows *rows, char kind, const VersionTokens *tokens)
-{
-	/* Of coverage and holes there are many that differ, and few that are the same. */
-	bool		merge = kind == VERSION_USER || kind == VERSION_BUMP;
-
-	for (int i = 0; i < tokens->n; i++)
-	{
-		VersionRow *found = merge ? FindRow(rows, kind, tokens->tables[i]) : NULL;
-		VersionRow	row = {tokens->tables[i], kind, tokens->tokens[i]};
-
-		if (found != NULL)
-			found->token ^= row.token;
-		else
-			VersionRowsAppend(rows, &row);
-	}
 }
 
 /* Read them from the table. */
@@ -222,36 +126,4 @@ VersionProbe(VersionReader *reader, Snapshot snapshot, int64 key_hash,
 		return false;
 	VersionMemoKeep(heap, snapshot, rows);
 	return true;
-}
-
-void
-VersionOfTable(const VersionRows *rows, Oid table_id, TableVersion *version)
-{
-	memset(version, 0, sizeof(*version));
-	for (int i = 0; i < rows->nrows; i++)
-	{
-		const VersionRow *row = &rows->rows[i];
-
-		if (row->table_id != table_id || row->kind == VERSION_USER)
-			continue;
-		version->all ^= row->token;
-		switch (row->kind)
-		{
-			case VERSION_COVERAGE:
-				version->covered = true;
-				version->coverage ^= row->token;
-				break;
-			case VERSION_HOLE:
-				version->has_hole = true;
-				break;
-		}
-	}
-}
-
-uint64
-VersionOfUser(const VersionRows *rows, Oid table_id)
-{
-	const VersionRow *row = FindRow(rows, VERSION_USER, table_id);
-
-	return row == NULL ? 0 : row->token;
 }

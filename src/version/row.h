@@ -14,6 +14,7 @@
 #include "base/compat.h"
 
 #include "access/htup.h"
+#include "base/user_key.h"
 #include "executor/tuptable.h"
 
 /* Attributes of clarify_cache.version; the first two are its index's. */

@@ -186,7 +186,7 @@ VersionTableReplace(VersionWriter *writer, ItemPointer tid, const VersionKey *ke
 }
 
 bool
-VersionTableTake(VersionWriter *writer, ItemPointer tid)
+VersionTableDelete(VersionWriter *writer, ItemPointer tid)
 {
 	TM_FailureData failure;
 	bool		taken = false;

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * version_table.h
- *	  Rows of clarify_cache.version for those who change them: version_write.c
- *	  and version_fold.c.  Sessions are begun and ended as version.h says.
+ * table.h
+ *	  Writing rows of clarify_cache.version, one by one.
+ *
+ * Who adds tokens (write.h) or folds rows (fold.h) begins and ends a session here.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,16 +18,30 @@
 #include "storage/itemptr.h"
 #include "utils/snapshot.h"
 #include "version/fetch.h"
-#include "version/read.h"
+#include "version/rows.h"
 
-struct VersionWriter
+/* A session of writing. */
+typedef struct VersionWriter
 {
 	Relation	heap;
 	Relation	index;			/* for look-ups; NULL: only insert */
 	CatalogIndexState indexes;	/* all, for new entries; NULL: none yet */
 	TupleTableSlot *new_slot;
 	Snapshot	snapshot;		/* NULL: only insert */
-};
+} VersionWriter;
+
+/*
+ * For writers: a session of changes to clarify_cache.version, palloc'd.  Begin
+ * raises if the extension is not there or strange, and takes RowExclusiveLock until the
+ * end of the transaction, so it waits for DDL on that table (REINDEX, VACUUM
+ * FULL), but for no writer.  An error in between needs no clean-up beyond the
+ * transaction's own.  A later session can replace or delete what this one wrote
+ * only after CommandCounterIncrement.  While the index for look-ups is locked
+ * (ALTER INDEX), rows are inserted, VersionDelete takes everything, and
+ * VersionCompact nothing.
+ */
+extern VersionWriter *VersionBeginWrite(void);
+extern void VersionEndWrite(VersionWriter *writer);
 
 /* What rows of one key have in common. */
 typedef struct VersionKey
@@ -52,7 +67,7 @@ extern void VersionTableInsert(VersionWriter *writer, const VersionKey *key,
  */
 extern bool VersionTableReplace(VersionWriter *writer, ItemPointer tid,
 								const VersionKey *key, const VersionTokens *tokens);
-extern bool VersionTableTake(VersionWriter *writer, ItemPointer tid);
+extern bool VersionTableDelete(VersionWriter *writer, ItemPointer tid);
 
 /*
  * What the row says that a scan has put into slot, and where it is.  False if it is

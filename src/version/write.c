@@ -32,8 +32,7 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-#include "version/read.h"
-#include "version/table.h"
+#include "version/write.h"
 
 /* Rows at which others come first before a writer inserts one instead, */
 #define MAX_UPDATE_TRIES 4
@@ -219,7 +218,7 @@ DeleteToken(VersionWriter *writer, TupleTableSlot *slot, Oid table_id)
 	if (!VersionTableDescribe(slot, &key, &row) || !VersionTokensRemove(&row.tokens, table_id))
 		return;
 	if (row.tokens.n == 0)
-		(void) VersionTableTake(writer, &row.tid);
+		(void) VersionTableDelete(writer, &row.tid);
 	else
 		(void) VersionTableReplace(writer, &row.tid, &key, &row.tokens);
 }
