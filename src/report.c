@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "redis/breaker.h"
 #include "redis/conn.h"

@@ -25,6 +25,7 @@
 
 #include "base/settings.h"
 #include "change/change.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"

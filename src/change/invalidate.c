@@ -18,6 +18,7 @@
 #include "base/user_key.h"
 #include "catalog/pg_type.h"
 #include "change/change.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "version/fold.h"
 

@@ -17,6 +17,7 @@
 #include "base/settings.h"
 #include "change/change.h"
 #include "change/unlink.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "redis/redis_tier.h"
 #include "utils/inval.h"

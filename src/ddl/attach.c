@@ -46,6 +46,7 @@
 #include "commands/trigger.h"
 #include "ddl/attach.h"
 #include "ddl/table_fault.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
 #include "meta/witness.h"

@@ -9,6 +9,7 @@
 
 #include "change/change.h"
 #include "ddl/attach.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "section/check.h"
 #include "section/columns.h"

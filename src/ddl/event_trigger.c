@@ -64,6 +64,7 @@
 #include "commands/tablecmds.h"
 #include "ddl/attach.h"
 #include "ddl/table_fault.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
 #include "meta/witness.h"

@@ -13,21 +13,19 @@
  */
 #include "base/compat.h"
 
-#include "access/genam.h"
 #include "access/relation.h"
-#include "access/table.h"
 #include "base/user_key.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "ddl/table_fault.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #define MARK_TRIGGER_TYPE \
 	(TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_DELETE | \

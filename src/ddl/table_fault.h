@@ -11,7 +11,7 @@
 
 #include "base/compat.h"
 
-#include "meta/ext_tables.h"
+#include "meta/ext_rows.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 

@@ -35,7 +35,6 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "meta/ext_shape.h"
-#include "meta/ext_tables.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"

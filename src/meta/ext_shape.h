@@ -10,6 +10,9 @@
 
 #include "base/compat.h"
 
+#define CLARIFY_EXTENSION "clarify_cache"
+#define CLARIFY_SCHEMA "clarify_cache"
+
 /*
  * The version of the SQL objects that this library is made for: default_version
  * in clarify_cache.control.

@@ -50,6 +50,7 @@
 #include "catalog/pg_trigger.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
 #include "meta/storage.h"

@@ -16,28 +16,17 @@
  */
 #include "base/compat.h"
 
-#include <sched.h>
-
 #include "base/clock.h"
 #include "base/redis_url.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "redis/conn.h"
+#include "redis/polling.h"
 #include "redis/socket.h"
 #include "storage/latch.h"
 
 /* Bytes of a reply to a command whose reply is not wanted. */
 #define PLAIN_REPLY_MAX 65536
-
-/*
- * A reply is looked for that long before this process goes to sleep.  After it
- * came later, up to so many exchanges are not polled.
- */
-#define POLL_US 100
-#define MAX_POLLS_OMITTED 63
-
-/* After a longer one somebody else has had the processor. */
-#define MAX_YIELD_US 20
 
 /* Reads in a row before looking at the clock again; one is up to 16 kB. */
 #define MAX_READS_IN_A_ROW 4
@@ -57,8 +46,6 @@ typedef struct Connection
 	int			greetings_due;	/* replies due to AUTH and SELECT, */
 	int			fills_due;		/* then to what nobody waited for, */
 	int			own_due;		/* then to the exchange under way */
-	int			omit_polls;		/* so many exchanges are yet to go without */
-	int			omitted_polls;	/* of how many since the last poll in vain */
 } Connection;
 
 static Connection conn;
@@ -90,6 +77,7 @@ ConnClose(void)
 {
 	RedisSocketClose();
 	memset(&conn, 0, sizeof(conn));
+	PollingForget();
 }
 
 /*
@@ -326,21 +314,6 @@ ConnWrite(bool *done, const char **why)
 }
 
 /*
- * Between two looks at the socket.  Who else needs this processor, Redis perhaps,
- * gets it; then it is no place for polling.
- */
-static void
-ConnYield(int64 *poll_until)
-{
-	int64		start = MonotonicMicros();
-
-	sched_yield();
-	if (MonotonicMicros() - start > MAX_YIELD_US)
-		*poll_until = 0;
-	CHECK_FOR_INTERRUPTS();
-}
-
-/*
  * Write all that is queued, then wait for the replies due to this exchange.
  * While the kernel takes no more, read: Redis does not either if nobody reads
  * its replies.
@@ -352,7 +325,7 @@ static ConnResult
 ConnRun(int64 deadline, const char **why)
 {
 	bool		written = false;
-	int64		poll_until = conn.omit_polls > 0 ? 0 : MonotonicMicros() + POLL_US;
+	int64		poll_until = PollingBegin();
 
 	for (;;)
 	{
@@ -364,7 +337,7 @@ ConnRun(int64 deadline, const char **why)
 			return CONN_OK;
 
 		if (written && MonotonicMicros() < poll_until)
-			ConnYield(&poll_until);
+			PollingYield(&poll_until);
 		else if (!RedisSocketWait(written ? WL_SOCKET_READABLE :
 								  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline))
 		{
@@ -405,22 +378,6 @@ ConnCatchUp(const char **why)
 	return true;
 }
 
-/*
- * Redis on another machine, or one that waits for a processor itself, does not
- * answer so soon; then polling would only take time that others could use.
- */
-static void
-ConnNotePoll(bool in_time)
-{
-	if (conn.omit_polls > 0)
-	{
-		conn.omit_polls--;
-		return;
-	}
-	conn.omitted_polls = in_time ? 0 : Min(2 * conn.omitted_polls + 1, MAX_POLLS_OMITTED);
-	conn.omit_polls = conn.omitted_polls;
-}
-
 /* One try of an exchange on the open connection. */
 static ConnResult
 ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **why)
@@ -432,7 +389,7 @@ ConnExchange(StringInfo commands, int ncommands, int64 deadline, const char **wh
 	if (!ConnQueue(commands, ncommands))
 		return ConnBroken(why);
 	result = ConnRun(deadline, why);
-	ConnNotePoll(MonotonicMicros() - start < POLL_US);
+	PollingEnd(MonotonicMicros() - start);
 	return result;
 }
 

@@ -36,6 +36,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "ground/pin.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/storage.h"
 #include "meta/witness.h"
