@@ -20,6 +20,7 @@
 #include "redis/breaker.h"
 #include "redis/conn.h"
 #include "redis/redis_tier.h"
+#include "section/analysis.h"
 #include "section/section.h"
 #include "tier/local_tier.h"
 #include "utils/array.h"

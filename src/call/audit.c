@@ -42,6 +42,7 @@
 #include "common/pg_prng.h"
 #include "lib/stringinfo.h"
 #include "redis/redis_tier.h"
+#include "section/analysis.h"
 #include "storage/proc.h"
 #include "tier/local_tier.h"
 #include "utils/timestamp.h"

@@ -50,6 +50,7 @@
 #include "executor/spi.h"
 #include "ground/plan_for_all.h"
 #include "section/privilege.h"
+#include "section/query.h"
 #include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"

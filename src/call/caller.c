@@ -23,6 +23,7 @@
 #include "call/caller.h"
 #include "change/change.h"
 #include "executor/executor.h"
+#include "section/analysis.h"
 #include "section/outside.h"
 #include "section/privilege.h"
 #include "utils/acl.h"

@@ -53,6 +53,7 @@
 #include "meta/ext_tables.h"
 #include "meta/storage.h"
 #include "replication/logicalworker.h"
+#include "section/analysis.h"
 #include "section/privilege.h"
 #include "utils/memutils.h"
 #include "version/read.h"

@@ -15,6 +15,7 @@
 #include "call/caller.h"
 #include "call/find.h"
 #include "redis/redis_tier.h"
+#include "section/analysis.h"
 #include "tier/local_tier.h"
 
 int

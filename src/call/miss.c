@@ -18,6 +18,7 @@
 #include "call/miss.h"
 #include "common/hashfn.h"
 #include "redis/redis_tier.h"
+#include "section/analysis.h"
 #include "tier/local_tier.h"
 #include "utils/timestamp.h"
 

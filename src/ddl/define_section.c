@@ -11,6 +11,7 @@
 #include "ddl/attach.h"
 #include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
+#include "section/analysis.h"
 #include "section/check.h"
 #include "section/columns.h"
 #include "section/section.h"

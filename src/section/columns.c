@@ -63,7 +63,7 @@
 #include "section/columns.h"
 #include "section/expr.h"
 #include "section/privilege.h"
-#include "section/section.h"
+#include "section/query.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 

@@ -13,7 +13,7 @@
 
 #include "base/compat.h"
 
-#include "section/check.h"
+#include "section/rule.h"
 
 /* Where the walk is. */
 typedef struct SectionContext

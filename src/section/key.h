@@ -10,7 +10,7 @@
 
 #include "base/compat.h"
 
-#include "section/check.h"
+#include "section/rule.h"
 
 /* Is this $1, the user's id? */
 extern bool IsUserIdParam(Node *node);

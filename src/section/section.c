@@ -1,21 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * section.c
- *	  The sections as this backend knows them: definition, analysis, plan.
+ *	  The sections as this backend knows them: their definitions and plans.
  *
  * Definitions are remembered for as long as the tokens of the table
  * clarify_cache.section, under the caller's snapshot, stay the same; so two
  * snapshots on either side of a redefinition each get theirs.
  *
- * The analysis (which tables, which privileges, may it be cached) is remembered
- * until an invalidation of one of its tables, or of what any name in it may
- * resolve to (see InitializeOnce) arrives, or until the tables' coverage tokens differ, since a table may
- * have been attached anew by another key, or be watched for other columns
- * (section_columns.c).  With it goes the answer whether
- * the tables are still what they were when they were last watched (witness.c), which
- * is asked again when an invalidation of a partition arrives.  It is checked under
- * locks on the tables and with invalidations accepted, so no DDL that takes
- * AccessExclusiveLock can make it wrong while it is in use.
+ * The analysis (analysis.c) hangs on the section, and is forgotten here: on an
+ * invalidation of one of its tables, or of what any name in it may resolve to (see
+ * InitializeOnce).  One of a partition only brings it in doubt.
  *
  * Definitions that are no longer wanted are freed only when no call is under
  * way that may still use them.  An error ends the calls that were begun in the
@@ -33,29 +27,14 @@
 #include "access/transam.h"
 #include "base/settings.h"
 #include "base/stats.h"
-#include "catalog/pg_type.h"
 #include "common/pg_prng.h"
-#include "ground/pin.h"
 #include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
-#include "meta/storage.h"
 #include "meta/witness.h"
-#include "parser/analyze.h"
-#include "section/check.h"
-#include "section/columns.h"
-#include "section/fingerprint.h"
-#include "section/outside.h"
 #include "section/privilege.h"
 #include "section/section.h"
-#include "section/uses.h"
-#include "storage/lmgr.h"
-#include "tcop/tcopprot.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
 static MemoryContext sections_context = NULL;
@@ -371,229 +350,16 @@ SectionsAtSubAbort(int nest_level)
 		calls_under_way--;
 }
 
+uint64
+SectionInvalidations(void)
+{
+	return invalidations;
+}
+
 void
 SectionsAtEndOfXact(void)
 {
 	calls_under_way = 0;
-}
-
-char *
-SectionBuildQuery(const char *query)
-{
-	return psprintf("SELECT row_to_json(s.*) FROM (%s) s", query);
-}
-
-Query *
-SectionAnalyzeText(const char *sql)
-{
-	List	   *raw = pg_parse_query(sql);
-	Oid			param_types[1] = {UUIDOID};
-
-	if (list_length(raw) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("a section's query must be one SELECT"),
-				 errdetail("There are %d statements in it.", list_length(raw)),
-				 errhint("Define a section for each SELECT.")));
-	return parse_analyze_fixedparams(linitial(raw), sql, param_types, 1, NULL);
-}
-
-/* For SectionCheck: the attached tables under a snapshot. */
-static AttachedKey
-LookupAttached(Oid relid, void *arg)
-{
-	AttachedKey result = {false, false, InvalidAttrNumber};
-	const AttachedTable *table = FindAttachedTable(arg, relid);
-
-	result.attached = (table != NULL);
-	if (table != NULL && table->key_column != NULL)
-	{
-		result.keyed = true;
-		result.attnum = get_attnum(relid, table->key_column);
-	}
-	return result;
-}
-
-/* XOR of the coverage tokens of the section's tables. */
-static uint64
-CoverageOf(const Section *section, const VersionRows *rows)
-{
-	uint64		coverage = 0;
-	ListCell   *lc;
-
-	foreach(lc, section->relations)
-	{
-		TableVersion version;
-
-		VersionOfTable(rows, lfirst_oid(lc), &version);
-		coverage ^= version.coverage;
-	}
-	return coverage;
-}
-
-/* Why the author's query can't be cached under the snapshot, or NULL. */
-static char *
-FaultOf(Query *query, Snapshot snapshot)
-{
-	List	   *attached = ReadAttachedTables(snapshot);
-	SectionFault *fault = SectionCheck(query, LookupAttached, attached);
-
-	return fault != NULL ? fault->message :
-		UnwatchedColumnFault(CollectColumns(query), attached);
-}
-
-/*
- * Are the section's tables what they were when their changes were last watched?  What is
- * true of the snapshot only is asked again each time.
- */
-static void
-AskWitness(Section *section, Snapshot snapshot, bool again)
-{
-	Oid			unwitnessed = InvalidOid;
-	bool		once = false;
-	TransactionId storage_xid = InvalidTransactionId;
-	uint64		doubts = section->doubts;
-	ListCell   *lc;
-
-	foreach(lc, section->relations)
-	{
-		Oid			relid = lfirst_oid(lc);
-
-		if (!(again ? WitnessStillAgrees(relid) : WitnessAgrees(relid)))
-		{
-			if (WitnessAgreed(relid, snapshot))
-				once = true;
-			else
-				unwitnessed = relid;
-		}
-		storage_xid = StorageLater(storage_xid, WitnessStorageXid(relid));
-	}
-	section->unwitnessed = unwitnessed;
-	section->witnessed_once = once;
-	section->storage_xid = storage_xid;
-	section->doubts_settled = doubts;
-}
-
-/*
- * The author's query in that which makes JSON of it.  Analyzed but once, as that
- * is most of what an analysis takes.  What is one statement by itself can't have
- * closed the parentheses around it.
- */
-static Query *
-AuthorsQuery(const Section *section, Query *query)
-{
-	if (list_length(pg_parse_query(section->query)) != 1)
-		elog(ERROR, "query of section \"%s\" is not one statement", section->name);
-	return linitial_node(RangeTblEntry, query->rtable)->subquery;
-}
-
-/* Fill in the analysis, whose results are copied to section->analysis. */
-static void
-AnalyzeInto(Section *section, Snapshot snapshot)
-{
-	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query));
-	char	   *fault = FaultOf(AuthorsQuery(section, query), snapshot);
-	List	   *permissions = CollectPermissions(query);
-	SectionUses uses;
-	Outside		outside;
-	MemoryContext old_context;
-	ListCell   *lc;
-
-	SectionCollectUses(query, &uses);
-	if (fault == NULL)
-		fault = SectionUsesFault(&uses);
-	OutsideLook(&uses, &outside);
-	if (fault == NULL && outside.fault != NULL)
-		fault = pstrdup(outside.fault);
-
-	old_context = MemoryContextSwitchTo(section->analysis);
-	section->relations = list_copy(uses.relations);
-	section->functions = list_copy(uses.functions);
-	section->permissions = copyObject(permissions);
-	section->namespaces = NIL;
-	foreach(lc, uses.relations)
-		section->namespaces = list_append_unique_oid(section->namespaces,
-													 get_rel_namespace(lfirst_oid(lc)));
-	section->fault = fault == NULL ? NULL : pstrdup(fault);
-	MemoryContextSwitchTo(old_context);
-
-	AskWitness(section, snapshot, false);
-	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
-	section->reads_time = uses.reads_time;
-	section->zone_files = (outside.fault == NULL && outside.zone_files);
-}
-
-/*
- * Analyze until no invalidation arrives meanwhile.  The second time the locks
- * that the first one waited for are held, so it seldom takes a third.  False if
- * three are not enough.
- */
-static bool
-AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
-{
-	int			nest_level = PinSettings();
-
-	SectionForget(section);
-	section->quiet = false;
-	section->noisy = false;
-	for (int tries = 0; tries < 3 && !section->analyzed; tries++)
-	{
-		uint64		before = invalidations;
-
-		section->relations = NIL;
-		section->readable_by = InvalidOid;
-		MemoryContextReset(section->analysis);
-		AnalyzeInto(section, snapshot);
-		section->coverage = CoverageOf(section, rows);
-		AcceptInvalidationMessages();
-		section->analyzed = (before == invalidations);
-	}
-	UnpinSettings(nest_level);
-	return section->analyzed;
-}
-
-static bool
-LockTables(const Section *section)
-{
-	ListCell   *lc;
-
-	foreach(lc, section->relations)
-	{
-		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
-			return false;
-	}
-	return true;
-}
-
-bool
-SectionLockAndAnalyze(Section *section, Snapshot snapshot, const VersionRows *rows)
-{
-	if (!LockTables(section))
-		return false;
-	AcceptInvalidationMessages();
-	if (section->analyzed && section->coverage == CoverageOf(section, rows) &&
-		OutsideIsUnchanged(section, false))
-	{
-		if (section->doubts != section->doubts_settled || section->witnessed_once)
-			AskWitness(section, snapshot, true);
-		return true;
-	}
-
-	/* The analysis locks the tables it finds, and accepts as it does. */
-	return AnalyzeSection(section, snapshot, rows);
-}
-
-bool
-SectionIsCurrent(Section *section)
-{
-	AcceptInvalidationMessages();
-	return section->analyzed && section->doubts == section->doubts_settled;
-}
-
-bool
-SectionStorageIsOlder(const Section *section, Snapshot snapshot)
-{
-	return StorageIsOlder(section->storage_xid, snapshot);
 }
 
 TimestampTz
@@ -602,79 +368,4 @@ SectionExpiry(const Section *section, TimestampTz built_at)
 	double		spread = pg_prng_double(&pg_global_prng_state) * setting_ttl_jitter / 100.0;
 
 	return built_at + (TimestampTz) (section->ttl_us * (1.0 - spread));
-}
-
-/* Raise a fault found in a new section. */
-static void
-RaiseFault(const char *name, const SectionFault *fault)
-{
-	ereport(ERROR,
-			(errcode(fault->sqlstate),
-			 errmsg("invalid query for section \"%s\"", name),
-			 errdetail("%s", fault->message),
-			 errhint("%s", fault->hint != NULL ? fault->hint :
-					 "A section is a plain SELECT of one user's rows, the same for every caller.")));
-}
-
-/* Says which section's query it is that does not parse. */
-static void
-SectionErrorContext(void *arg)
-{
-	errcontext("query of section \"%s\"", (char *) arg);
-}
-
-/*
- * Read the query as its author sees the tables, but under the settings that it
- * will be run under, so that a definition means the same whoever adds it.
- * Then deparse it where only pg_catalog is visible, so that all else is named
- * in full.
- */
-static char *
-Qualify(const char *name, const char *query, List *attached)
-{
-	int			nest_level = PinSettingsButSearchPath();
-	Query	   *parsed = SectionAnalyzeText(query);
-	SectionFault *fault = SectionCheck(parsed, LookupAttached, attached);
-	char	   *qualified;
-
-	if (fault != NULL)
-		RaiseFault(name, fault);
-	PinSetting("search_path", "");
-	qualified = pg_get_querydef(parsed, false);
-	UnpinSettings(nest_level);
-	return qualified;
-}
-
-char *
-SectionValidate(const char *name, const char *query, List **tables, List **reads)
-{
-	List	   *attached = ReadAttachedTables(SnapshotSelf);
-	ErrorContextCallback context;
-	SectionFault *fault;
-	SectionUses uses;
-	Query	   *parsed;
-	char	   *qualified;
-	int			nest_level;
-
-	context.callback = SectionErrorContext;
-	context.arg = unconstify(char *, name);
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-
-	qualified = Qualify(name, query, attached);
-
-	/* What was deparsed is what will run; judge it as it will be read then. */
-	nest_level = PinSettings();
-	parsed = SectionAnalyzeText(qualified);
-	fault = SectionCheck(parsed, LookupAttached, attached);
-	if (fault != NULL)
-		RaiseFault(name, fault);
-	SectionCollectUses(parsed, &uses);
-	*reads = CollectColumns(parsed);
-	(void) SectionAnalyzeText(SectionBuildQuery(qualified));
-	UnpinSettings(nest_level);
-
-	error_context_stack = context.previous;
-	*tables = uses.relations;
-	return qualified;
 }

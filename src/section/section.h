@@ -81,28 +81,6 @@ extern void SectionsRelease(void);
 extern void SectionsAtEndOfXact(void);
 extern void SectionsAtSubAbort(int nest_level);
 
-/*
- * Lock the section's tables in AccessShareLock, as a SELECT would, and see to
- * it that the analysis is of now.  False if a lock is not to be had at once,
- * or if invalidations keep arriving.  Raises what parsing the query may raise,
- * as a plain SELECT would.
- */
-extern bool SectionLockAndAnalyze(Section *section, Snapshot snapshot,
-								  const VersionRows *rows);
-
-/*
- * Is the analysis still of now?  Accepts invalidations first.  The tables'
- * locks are held.
- */
-extern bool SectionIsCurrent(Section *section);
-
-/*
- * Has all that the section reads, indexes and partitions included, had its storage since
- * before the snapshot?  Else what is built under it may not be what its version stands
- * for.  While the analysis is of now.
- */
-extern bool SectionStorageIsOlder(const Section *section, Snapshot snapshot);
-
 /* When an entry of the section that is built then expires, spread by the jitter. */
 extern TimestampTz SectionExpiry(const Section *section, TimestampTz built_at);
 
@@ -118,20 +96,9 @@ extern void SectionDropPlan(Section *section);
 extern void SectionForget(Section *section);
 
 /*
- * Check a definition, as add_section does: raise the first fault, else return
- * the query with every name qualified.  *tables is set to the tables' Oids,
- * *reads to what it reads of them (section_columns.h).
+ * How many invalidations have reached this backend that may concern sections: an
+ * analysis is of now if there were none while it was made.
  */
-extern char *SectionValidate(const char *name, const char *query, List **tables,
-							 List **reads);
-
-/*
- * Parse and analyze one statement with $1 the user's id.  The caller has pinned
- * the settings.  Raises what is wrong with it; keeps locks on what it names.
- */
-extern Query *SectionAnalyzeText(const char *sql);
-
-/* The SQL that builds what a section's payload is made of: JSON of each row. */
-extern char *SectionBuildQuery(const char *query);
+extern uint64 SectionInvalidations(void);
 
 #endif							/* CLARIFY_SECTION_H */

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *	  From the text of a section to a query that the server has analyzed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CLARIFY_SECTION_QUERY_H
+#define CLARIFY_SECTION_QUERY_H
+
+#include "base/compat.h"
+
+/*
+ * Parse and analyze one statement with $1 the user's id.  The caller has pinned
+ * the settings.  Raises what is wrong with it; keeps locks on what it names.
+ */
+extern Query *SectionAnalyzeText(const char *sql);
+
+/* The SQL that builds what a section's payload is made of: JSON of each row. */
+extern char *SectionBuildQuery(const char *query);
+
+#endif							/* CLARIFY_SECTION_QUERY_H */
