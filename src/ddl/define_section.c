@@ -8,7 +8,7 @@
 #include "base/compat.h"
 
 #include "change/change.h"
-#include "ddl/attach.h"
+#include "ddl/cover.h"
 #include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "section/analysis.h"

@@ -62,7 +62,7 @@
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
-#include "ddl/attach.h"
+#include "ddl/cover.h"
 #include "ddl/table_fault.h"
 #include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
