@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * clarify_cache.c
- *	  Where the library starts.  A call's way begins in context.c, a change's
- *	  in trigger.c, a schema change's in ddl.c.
+ *	  Where the library starts.  A call's way begins in call/context.c, a change's
+ *	  in change/trigger.c, a schema change's in ddl/event_trigger.c.
  *
  *-------------------------------------------------------------------------
  */

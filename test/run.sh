@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# Run the tests: test/run.sh [regress|isolation|tap [name...]|check|failures]
+# Run the tests: test/run.sh [regress|isolation|tap [name...]|layers|check|failures]
 #
 # CLARIFY_KEEP=1 keeps the folder with all logs.  PG_CONFIG chooses the server.
 # CLARIFY_SANITIZE=1 runs them under ASan and UBSan, see sanitizers.sh.
@@ -131,6 +131,12 @@ run_tap() {
 	done < <(sed -n 's,^test/t/\(.*\)\.pl *(Wstat.*,\1,p' "$log")
 }
 
+# The whole of it is one test.
+run_layers() {
+	say "who uses what in src/"
+	if bash test/layers.sh; then add 0 1 0; else add 1 0 1 || true; fi
+}
+
 # A folder and servers of its own.
 run_check() {
 	local log=$tmp/check.log status=0
@@ -151,8 +157,8 @@ run_failures() {
 
 suite=${1:-all}
 case $suite in
-	all | regress | isolation | tap | check | failures) ;;
-	*) die "usage: $0 [regress|isolation|tap [name...]|check|failures]" ;;
+	all | regress | isolation | tap | layers | check | failures) ;;
+	*) die "usage: $0 [regress|isolation|tap [name...]|layers|check|failures]" ;;
 esac
 case $suite in
 	all | tap) programs=(prometheus-postgres-exporter) ;;
@@ -160,6 +166,9 @@ esac
 enter "$@"
 [ $# = 0 ] || shift
 
+if [ "$suite" = all ] || [ "$suite" = layers ]; then
+	run_layers
+fi
 server_config=$PG_CONFIG
 say "building with $("$PG_CONFIG" --version)"
 if [ -z "$CLARIFY_SANITIZE" ]; then

@@ -14,7 +14,7 @@
  *	  tells (build.c), for an audit as for a fill: TRUNCATE and DDL show in an
  *	  older snapshot, too;
  *	- what was built as another caller, or after this transaction has changed a
- *	  table (undisturbed.h);
+ *	  table (caller.h);
  *	- what other people's code may have had a part in (build.h).
  *
  * So it comes before what is bypassed is built: that may be held to policies,

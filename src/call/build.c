@@ -22,7 +22,7 @@
  *	  analyzed, of plain tables that nothing inherits from and whose policies do
  *	  not hold the caller.  The plan ends with the analysis, so with any
  *	  change of these tables, which are locked while it is used; and for a
- *	  snapshot older than those that it was used for (section.c).
+ *	  snapshot older than those that it was used for (section/section.c).
  *	- For this once: parsed, planned with the user's id and run, and forgotten.
  *	  So is everything that is bypassed, and what reads partitioned tables.
  *
@@ -35,7 +35,7 @@
  * the caller alone.  What may be kept is run under the pinned one, and kept only if
  * no such function had an opportunity.  As the relation cache has what became of
  * an expression, that is so when it is built once more.  (What became of it may be
- * wrong, so plans for what may be kept do without: plan_for_all.c.)  SPI plans
+ * wrong, so plans for what may be kept do without: ground/plan_for_all.c.)  SPI plans
  * and runs under one search_path, so no plan is kept where there are such indexes.
  *
  *-------------------------------------------------------------------------

@@ -40,7 +40,7 @@ extern void BuildEnd(BuildState *state);
  * are locked.
  *
  * Afterwards state->may_keep says whether nobody else's code can have had a
- * part in it, as far as BuildIsOfVersion and undisturbed.h do not say more.  If
+ * part in it, as far as BuildIsOfVersion and caller.h do not say more.  If
  * such code has changed what is pinned, the role or the like, then
  * state->ground.disturbed is set, and stays: of the whole call nothing may
  * be kept that is not yet, and BuildEnd may still set it.

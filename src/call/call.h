@@ -70,9 +70,9 @@ typedef struct ContextCall
 	UserCall   *users;
 	int			nusers;
 	Caller		caller;			/* as whom the sections are judged and built, */
-	uint64		privilege_changes;	/* and as of when judged; see privilege.h */
+	uint64		privilege_changes;	/* and as of when judged; see section/privilege.h */
 	bool		disturbed;		/* other people's code has changed something: no
-								 * more is kept; see ground.h */
+								 * more is kept; see ground/ground.h */
 	bool		redis_asked;
 	bool		redis_answered;
 	CallTime	time;

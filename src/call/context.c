@@ -15,8 +15,8 @@
  *	   then say whether the section is covered, and its version.  A transaction
  *	   that has written compares them with those of now, if its snapshot is
  *	   older (MayHaveWrittenUnseen).  All of it counts only if it was read from
- *	   storage that is older than the snapshot (storage.c).
- *	   Then whether the caller may have it (privilege.c): who may not must not
+ *	   storage that is older than the snapshot (meta/storage.c).
+ *	   Then whether the caller may have it (caller.c): who may not must not
  *	   learn from the next steps, or the time they take, what is cached.
  *	4. Look for entries of just that version, in the local tier, then in Redis
  *	   (find.c).

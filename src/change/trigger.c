@@ -18,7 +18,7 @@
  * (1.0 and 1.00) may be shown differently.  So it is neither a trigger OF those
  * columns, which would not fire for what a BEFORE trigger changes, nor one
  * with a WHEN clause.  Why what else changes need not count is
- * section_columns.c's argument.
+ * section/columns.c's argument.
  *
  * No privileges are needed, nothing is read but toasted values that may have
  * changed, and nothing waits.

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * ddl.c
+ * event_trigger.c
  *	  The event triggers: DDL that concerns an attached table makes its
  *	  entries unreachable.
  *
@@ -29,7 +29,7 @@
  *	people's triggers) changes no answer.
  *
  * What a table that is well is made of from here on is written down, for later readers
- * to compare (witness.c).
+ * to compare (meta/witness.c).
  *
  * Holes are only ever inserted here, never deleted but with their table, and
  * only members that we hold locked are judged.  So two DDL transactions never

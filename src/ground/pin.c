@@ -5,7 +5,7 @@
  *
  * Two callers must get the same text, so everything that a section's functions
  * or types read from settings is in this list.  Whoever allows another
- * function in builtin.c adds what it reads here.
+ * function in section/builtin.c adds what it reads here.
  *
  * Two callers must also get the same rows.  Of the other settings that anybody
  * may change, this is why they are not here:
@@ -30,7 +30,7 @@
  *	  may set to read a damaged database are outside of what is promised.
  *
  * Two planner settings are here.  plan_cache_mode, since a plan that is made
- * without the user's id is only good for what build.c keeps plans for.  And
+ * without the user's id is only good for what call/build.c keeps plans for.  And
  * constraint_exclusion, since what it saves is little, and it has the functions
  * of CHECK constraints evaluated, each time that a query is planned.
  *

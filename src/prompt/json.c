@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * prompt_json.c
- *	  Reading a context; see prompt_json.h.
+ * json.c
+ *	  Reading a context; see json.h.
  *
  * The server's jsonb does the parsing and the looking up.  But a context may
  * hold what a json column does and jsonb refuses: \u0000, halves of surrogate

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * prompt_json.h
+ * json.h
  *	  A context's sections, items and members, looked up by name.
  *
  * Sections may be anybody's, so nothing is taken for granted: what is not
@@ -17,7 +17,7 @@
 #include "utils/jsonb.h"
 
 /*
- * A context, as context.h gives it, in a form to look things up in.  No
+ * A context, as call/context.h gives it, in a form to look things up in.  No
  * content of json columns makes it raise; more than jsonb can hold (256 MB in
  * one section) does.
  */

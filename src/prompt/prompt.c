@@ -9,7 +9,7 @@
  * budget.  So a block is in the prompt only if its tokens were counted first:
  * separators, the frame and the dots after a cut are not counted.
  *
- * Lengths are UTF-16 code units throughout (prompt_text.h), and everything is in
+ * Lengths are UTF-16 code units throughout (text.h), and everything is in
  * UTF-8 until the end.
  *
  *-------------------------------------------------------------------------

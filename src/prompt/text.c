@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * prompt_text.c
- *	  Lengths and cuts of text in UTF-16 code units; see prompt_text.h.
+ * text.c
+ *	  Lengths and cuts of text in UTF-16 code units; see text.h.
  *
  * All is done in UTF-8, since what a character of another encoding counts for
  * is known only by its code point.  SQL_ASCII has no conversions: its bytes

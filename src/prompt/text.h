@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * prompt_text.h
+ * text.h
  *	  How long a text is to those who read prompts, and where it may be cut.
  *
  * They are JavaScript, where the length of a string is its number of UTF-16

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * redis_conn.c
- *	  How are commands exchanged for replies?  See redis_conn.h for the rule
+ * conn.c
+ *	  How are commands exchanged for replies?  See conn.h for the rule
  *	  about unfinished exchanges.
  *
  * hiredis parses replies and buffers what is sent; a reply is malloc'd, so it
@@ -40,7 +40,7 @@ typedef enum ConnResult
 
 typedef struct Connection
 {
-	bool		busy;			/* see redis_conn.h */
+	bool		busy;			/* see conn.h */
 	bool		doubtful;		/* to be replaced when nothing is due on it */
 	bool		greeted;		/* AUTH and SELECT, if any, were written */
 	int			greetings_due;	/* replies due to AUTH and SELECT, */

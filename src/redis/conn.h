@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * redis_conn.h
+ * conn.h
  *	  This backend's connection to Redis: one, opened when first needed.
  *
  * The rule that holds for every function: a connection on which an exchange

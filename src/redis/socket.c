@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * redis_socket.c
+ * socket.c
  *	  How does this backend get a socket to Redis, and wait on it, in bounded
- *	  time?  See redis_socket.h.
+ *	  time?  See socket.h.
  *
  * hiredis's memory is malloc'd, so whatever of it could be lost when an error
  * jumps hangs on the static variable.  The socket is made here, because

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * redis_socket.h
+ * socket.h
  *	  This backend's socket to Redis: addresses, connecting, TLS, waiting.
  *
- * It knows nothing of commands and replies; redis_conn.c, the only caller,
+ * It knows nothing of commands and replies; conn.c, the only caller,
  * does.  Failures are return values with *why set to a constant or static
  * string.  Only RedisSocketOpen and RedisSocketWait wait; they may raise on an
  * interrupt, and RedisSocketOpen and RedisSocketStart when memory or file

@@ -37,7 +37,7 @@ extern bool SectionStorageIsOlder(const Section *section, Snapshot snapshot);
 /*
  * Check a definition, as add_section does: raise the first fault, else return
  * the query with every name qualified.  *tables is set to the tables' Oids,
- * *reads to what it reads of them (section_columns.h).
+ * *reads to what it reads of them (columns.h).
  */
 extern char *SectionValidate(const char *name, const char *query, List **tables,
 							 List **reads);

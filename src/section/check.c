@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * section_check.c
+ * check.c
  *	  What a section's query may be: the walk over the analyzed query.
  *
  * Everything is refused but what is known to be the same for every caller.
  * The walk must therefore see each node of the query at least once; this file
- * says which levels, tables and clauses a query may have, section_key.c
- * whether a level is held to one user's rows, and section_expr.c what an
+ * says which levels, tables and clauses a query may have, key.c
+ * whether a level is held to one user's rows, and expr.c what an
  * expression may be.
  *
  *-------------------------------------------------------------------------

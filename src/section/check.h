@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * section_check.h
+ * check.h
  *	  What a section's query may be: the same for every caller, made of
  *	  nothing but one user's rows of attached tables.
  *
  * The checks walk the analyzed, not yet rewritten query.  They prove that the
  * result depends on nothing but: the rows of attached tables that bumps
- * announce, $1, the time, the settings pinned while building (pin.c), and the
+ * announce, $1, the time, the settings pinned while building (ground/pin.c), and the
  * versions of the server and of the collations.
  *
  * Of the settings that anybody may set, what passes depends on these, which

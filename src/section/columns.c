@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_columns.c
+ * columns.c
  *	  Which columns of which tables sections read, and whether their changes
  *	  are watched.
  *
@@ -16,8 +16,8 @@
  *	What a coverage row promises.  A table's row in attached_table names the
  *	watched columns; the row triggers have the same names as arguments.
  *	Triggers, row and a fresh coverage token are put in one commit, under
- *	ShareRowExclusiveLock on the whole partition tree (Cover in attach.c), and
- *	nothing else changes them but what leaves a hole (ddl.c).  So a snapshot
+ *	ShareRowExclusiveLock on the whole partition tree (Cover in ddl/cover.c), and
+ *	nothing else changes them but what leaves a hole (ddl/event_trigger.c).  So a snapshot
  *	that sees a coverage row sees the row in attached_table that belongs to
  *	it.  Writers from before were done by then, prepared transactions too, and
  *	those from after have found the new triggers: a change that such a snapshot

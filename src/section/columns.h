@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_columns.h
+ * columns.h
  *	  Which columns of which tables sections read, and whether their changes
  *	  are watched.
  *

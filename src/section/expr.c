@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_expr.c
+ * expr.c
  *	  What an expression in a section may be.
  *
  * A node is judged from itself alone: which functions it calls, of which type

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_expr.h
+ * expr.h
  *	  What an expression in a section may be.
  *
  * The SectionCheck functions return true to stop the walk: a fault was found

@@ -23,7 +23,7 @@
  * changed (section.c).  What is built is what was analyzed: the plan is made
  * from the same text through the same caches of the catalogs, and an
  * invalidation that comes in between keeps it from being filled
- * (undisturbed.h).
+ * (call/caller.h).
  *
  *-------------------------------------------------------------------------
  */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_key.c
+ * key.c
  *	  Is every keyed table of a query level held to the user's own rows?
  *
  * A level depends on no other user's rows of relation r if the conjunct

@@ -34,10 +34,10 @@ typedef struct Section
 	uint64		coverage;		/* XOR of the coverage tokens it was made under */
 	uint64		doubts;			/* invalidations of partitions it reads, */
 	uint64		doubts_settled; /* and up to which one they were looked at again */
-	Oid			unwitnessed;	/* a table that may have changed unseen (witness.h),
+	Oid			unwitnessed;	/* a table that may have changed unseen (meta/witness.h),
 								 * or InvalidOid; */
 	bool		witnessed_once; /* for the present snapshot only */
-	TransactionId storage_xid;	/* of all that it reads; see storage.h */
+	TransactionId storage_xid;	/* of all that it reads; see meta/storage.h */
 	char	   *fault;			/* why it can't be cached, or NULL */
 	uint64		fingerprint;
 	bool		reads_time;		/* at another time the same rows may give another

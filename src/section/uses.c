@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_uses.c
+ * uses.c
  *	  What a section's query uses: tables, functions, collations, time
  *	  zones, the time.
  *

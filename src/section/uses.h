@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * section_uses.h
+ * uses.h
  *	  What a section's query uses: tables, functions, collations, time
  *	  zones, the time.
  *

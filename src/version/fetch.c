@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * version_fetch.c
+ * fetch.c
  *	  Which row does a snapshot see behind an entry of the index?  See
- *	  version_fetch.h.
+ *	  fetch.h.
  *
  * The server's own index scan would do, but it prunes a page that is fuller than its
  * table's fill factor, which is the half here, to leave room for later versions of

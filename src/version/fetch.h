@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_fetch.h
+ * fetch.h
  *	  The row of clarify_cache.version that a snapshot sees behind an entry of its
  *	  index, for those who read it (read.c) and those who change it (write.c).
  *

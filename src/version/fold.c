@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_fold.c
+ * fold.c
  *	  Making rows of clarify_cache.version fewer: compact().
  *
  * Folding rows of a key replaces some of them, each untouched, by fewer with the

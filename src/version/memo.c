@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_memo.c
+ * memo.c
  *	  The table-level version rows, remembered for as long as snapshots see the
  *	  same.
  *

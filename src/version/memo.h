@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_memo.h
+ * memo.h
  *	  The table-level version rows, remembered for as long as snapshots see the
  *	  same.
  *

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * version.c
+ * read.c
  *	  Which version has the data under this snapshot?  Reading
- *	  clarify_cache.version; version_write.c changes it.
+ *	  clarify_cache.version; write.c changes it.
  *
  * The version of (table, user) under a snapshot is the XOR of all tokens
  * visible in it, of the user's rows and of the table-level rows.  Each

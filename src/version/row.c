@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * version_row.c
- *	  What does a row of clarify_cache.version look like?  See version_row.h.
+ * row.c
+ *	  What does a row of clarify_cache.version look like?  See row.h.
  *
  * Who looks for a user's versions wants those of all tables, and a row that holds
  * them side by side takes one look, where a row for each table would take as many,

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_row.h
+ * row.h
  *	  The form of a row of clarify_cache.version.
  *
  * A row says of a user, or of all users together, what it adds to the versions

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * version_table.c
+ * table.c
  *	  How is a row of clarify_cache.version added, replaced or deleted without
- *	  waiting for anybody?  See version_table.h.
+ *	  waiting for anybody?  See table.h.
  *
  * Inserting a row conflicts with nobody.  To replace or delete one, it must be the
  * latest version of the row, with nobody else at it, and that has to stay true

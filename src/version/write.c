@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * version_write.c
+ * write.c
  *	  Adding tokens to clarify_cache.version in the running transaction, and
  *	  taking a table's out.
  *
@@ -9,7 +9,7 @@
  *	- Inserting a row is always right.
  *	- To keep rows few, under READ COMMITTED a visible row is replaced by its
  *	  values XOR the fresh tokens, if it is the latest version of the row and
- *	  nobody else is at it (version_table.c).  So no token is lost, and those of
+ *	  nobody else is at it (table.c).  So no token is lost, and those of
  *	  tables that the transaction has not changed stay what they are.  Whoever
  *	  committed the old values left the ProcArray before they counted as the
  *	  latest, so every snapshot that sees ours sees theirs, in replay likewise.
