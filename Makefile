@@ -21,7 +21,7 @@ ifneq (,$(filter hiredis_ssl,$(HIREDIS)))
 PG_CPPFLAGS += -DCLARIFY_WITH_TLS
 endif
 
-# Only what the server looks up is exported (compat.h).
+# Only what the server looks up is exported (base/compat.h).
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -fvisibility=hidden
 ifeq ($(WERROR),1)
 PG_CFLAGS += -Werror

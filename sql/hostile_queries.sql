@@ -7,7 +7,7 @@
 -- when the others' have changed, in many ways: the same, or it is a leak, since no
 -- change of theirs would be noticed.
 --
--- (section_check.h and section_key.c say why it is so; the cases one by one are in
+-- (section/check.h and section/key.c say why it is so; the cases one by one are in
 -- section_rules.)
 --
 \pset format unaligned

@@ -2,7 +2,7 @@
  *
  * ddl.c
  *	  DDL, TRUNCATE, attach(), detach() and repair(): what they do to the
- *	  table, what the event triggers make of it (src/ddl.c), and src/attach.c.
+ *	  table, what the event triggers make of it (src/ddl/event_trigger.c), and src/ddl/cover.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -325,7 +325,7 @@ StepDetachWait(State *s, int p)
 	return true;
 }
 
-/* Cover in attach.c; the look whether there is anything to do is left out. */
+/* Cover in ddl/cover.c; the look whether there is anything to do is left out. */
 static bool
 StepCover(State *s, int p, const Op *op)
 {

@@ -121,9 +121,9 @@ typedef u16 Version;
 enum							/* Proc.flags */
 {
 	HAS_SNAPSHOT = 1,
-	ANALYZED = 2,				/* section.c: the analysis is of now */
-	MARKED = 4,					/* change.c: bypass the table */
-	WHOLE_TABLE = 8,			/* change.c: every user is concerned */
+	ANALYZED = 2,				/* section/analysis.c: it is of now */
+	MARKED = 4,					/* change/change.c: bypass the table */
+	WHOLE_TABLE = 8,			/* change/change.c: every user is concerned */
 	SENT_BEFORE_LOOK = 16,		/* for the invariant: a REVOKE was, and has
 								 * not been accepted then */
 	DONE = 32
@@ -137,7 +137,7 @@ typedef struct Proc
 	u8			flags;
 	XidSet		snapshot;
 	XidSet		write_snapshot; /* version_write.c: of the look for a row */
-	u8			noted;			/* change.c: users whose rows changed */
+	u8			noted;			/* change/change.c: users whose rows changed */
 	u8			pending;		/* invalidations sent, not yet accepted */
 	u8			dirty;			/* catalog entries that its transaction changed */
 	u8			waits_for;		/* DETACH CONCURRENTLY: for these processes */

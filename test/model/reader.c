@@ -31,7 +31,7 @@ enum
 	READ_PLAN, READ_LOCK_A, READ_LOCK_B, READ_GUARD, READ_FILL
 };
 
-/* ---------------------------------------------------------------- version.c */
+/* ---------------------------------------------------------------- version/read.c */
 
 TableVersion
 VersionOfTable(const State *s, XidSet seen)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * writer.c
- *	  A transaction that writes rows: the triggers, what src/change.c notes,
+ *	  A transaction that writes rows: the triggers, what src/change/change.c notes,
  *	  and what it does at the commit; compact(); and a process's next step.
  *
  * Every transaction may abort before any of its steps, until it is visible.
@@ -92,7 +92,7 @@ StepWrite(State *s, int p, const Op *op)
 	return true;
 }
 
-/* What change.c has noted stays; a token that was written goes. */
+/* What change/change.c has noted stays; a token that was written goes. */
 static bool
 StepRollbackTo(State *s, int p)
 {
