@@ -31,7 +31,8 @@ my %sections = (
 	fixed => q(at AT TIME ZONE 'Europe/Berlin'),
 	by_column => q(at AT TIME ZONE zone),
 	by_text => q(said::timestamptz),
-	no_zone => q(at));
+	abbreviated => q(at AT TIME ZONE 'MSK'),
+	in_utc => q(at AT TIME ZONE 'UTC'));
 $primary->safe_psql('postgres', q{
 	CREATE EXTENSION clarify_cache;
 	CREATE TABLE visits (user_id uuid PRIMARY KEY, at timestamptz, zone text, said text);
@@ -81,12 +82,12 @@ $primary->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 
-my $all = 'exact: by_column by_text fixed no_zone';
+my $all = 'exact: abbreviated by_column by_text fixed in_utc';
 my $reasons = "SELECT string_agg(section || ': ' || reason, E'\\n' ORDER BY section)
 	FROM clarify_cache.sections WHERE NOT cacheable";
 my $fault = 'The time zone files have changed since the server started, and the query reads '
-  . "zones' names from data; restart the server.";
-my $two_faults = "by_column: $fault\nby_text: $fault";
+  . "names of zones from data or abbreviations; restart the server.";
+my $faults = join "\n", map { "$_: $fault" } qw(abbreviated by_column by_text);
 
 # With the files that the server started with
 
@@ -103,23 +104,23 @@ is($elsewhere->look($parisian), $all, 'and is served');
 
 put_zone($files, $_, 'Asia/Tokyo') for qw(Europe/Berlin Europe/Vienna);
 
-is($old->look($user), 'exact: fixed no_zone', 'the old session goes by what it has loaded');
-is($old->query($reasons), $two_faults, 'and says why it builds the others');
-is($elsewhere->look($user), 'exact: fixed no_zone',
+is($old->look($user), 'exact: fixed in_utc', 'the old session goes by what it has loaded');
+is($old->query($reasons), $faults, 'and says why it builds the others');
+is($elsewhere->look($user), 'exact: fixed in_utc',
 	'a session from before is not served what it would read anew');
-is($elsewhere->query($reasons), $two_faults, 'and says so, too');
-is_look($primary, $user, 'exact: no_zone', 'a new session has the new time in Berlin');
+is($elsewhere->query($reasons), $faults, 'and says so, too');
+is_look($primary, $user, 'exact: in_utc', 'a new session has the new time in Berlin');
 like(context($primary, $user), qr/"fixed":\{"x":"2024-07-01T22:00:00"}/, 'nine hours ahead of UTC');
-is($primary->safe_psql('postgres', $reasons), $two_faults, 'new sessions, too, know the others from before');
-is_look($primary, $user, 'exact: fixed no_zone', 'the next new session is served what that one built');
-is($old->look($user), 'exact: no_zone', 'but the old session is not');
+is($primary->safe_psql('postgres', $reasons), $faults, 'new sessions, too, know the others from before');
+is_look($primary, $user, 'exact: fixed in_utc', 'the next new session is served what that one built');
+is($old->look($user), 'exact: in_utc', 'but the old session is not');
 $_->close for $old, $elsewhere;
 
 # The server is started anew
 
 settle();
 with_outside(sub { $primary->restart }, zones => $files);
-is_look($primary, $user, 'exact: no_zone', 'a restarted server has no use for what the old session built');
+is_look($primary, $user, 'exact: in_utc', 'a restarted server has no use for what the old session built');
 is($primary->safe_psql('postgres', $reasons), '', 'all can be cached again');
 is_look($primary, $user, $all, 'and is');
 
@@ -127,10 +128,10 @@ is_look($primary, $user, $all, 'and is');
 
 with_outside(sub { $standby->start }, zones => $old_files);
 $primary->wait_for_catchup('standby', 'replay', $primary->lsn('flush'));
-is_look($standby, $user, 'exact: no_zone', 'a standby with other files does not take it');
+is_look($standby, $user, 'exact: in_utc', 'a standby with other files does not take it');
 is_look($standby, $user, $all, 'but has its own');
 like(context($standby, $user), qr/"fixed":\{"x":"2024-07-01T15:00:00"}/, 'two hours ahead of UTC');
-is_look($primary, $user, 'exact: no_zone', 'which the primary does not take');
+is_look($primary, $user, 'exact: in_utc', 'which the primary does not take');
 $standby->stop;
 with_outside(sub { $standby->start }, zones => $files);
 is_look($primary, $user, $all, 'the primary has its own again');
@@ -154,7 +155,7 @@ put_zone($files, 'Europe/Vienna', 'Europe/Paris');
 $holder->query('SELECT pg_advisory_unlock(1)');
 is($builder->query('SELECT 1'), lines('t', 1), 'a file was replaced, and it goes on');
 is(join(' ', map { "$_: " . (fills($_) - $before{$_}) } sort keys %sections),
-	'by_column: 1 by_text: 1 fixed: 2 no_zone: 2', 'but fills no more what names zones in data');
+	'abbreviated: 1 by_column: 1 by_text: 1 fixed: 2 in_utc: 2', 'but fills no more what names zones in data');
 $_->close for $holder, $builder;
 
 $standby->stop;
