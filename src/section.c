@@ -497,19 +497,21 @@ static void
 AnalyzeInto(Section *section, Snapshot snapshot)
 {
 	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query));
-	char	   *fault = FaultOf(AuthorsQuery(section, query), snapshot);
+	const char *fault = FaultOf(AuthorsQuery(section, query), snapshot);
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
-	Outside		outside;
+	Outside		outside = {0};
 	MemoryContext old_context;
 	ListCell   *lc;
 
 	SectionCollectUses(query, &uses);
 	if (fault == NULL)
 		fault = SectionUsesFault(&uses);
-	OutsideLook(&uses, &outside);
-	if (fault == NULL && outside.fault != NULL)
-		fault = pstrdup(outside.fault);
+	if (fault == NULL)
+	{
+		OutsideLook(&uses, &outside);
+		fault = outside.fault;
+	}
 
 	old_context = MemoryContextSwitchTo(section->analysis);
 	section->relations = list_copy(uses.relations);
@@ -525,7 +527,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	AskWitness(section, snapshot, false);
 	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
-	section->zone_files = (outside.fault == NULL && outside.zone_files);
+	section->zone_files = (fault == NULL && outside.zone_files);
 }
 
 /*
