@@ -226,10 +226,13 @@ psql -q -d store -c 'CREATE UNLOGGED TABLE entries (key text PRIMARY KEY, value 
 declare -A caught=()
 for control in mvcc/deletes/0 guests/deletes/0 skew/deletes/0 fleet/versions/0 hostile/poisoned/0 mvcc/blind/65536 mvcc/blind/0 ddl/blind/65536; do
 	IFS=/ read -r profile cache size <<<"$control"
-	psql -q -d store -c 'TRUNCATE entries'
-	status=0
-	run_profile "$profile" "$cache" 20 "$size" || status=$?
-	[ $status != 1 ] || caught[$control]=1
+	# On a busy machine little happens in that time.
+	for _ in 1 2 3; do
+		psql -q -d store -c 'TRUNCATE entries'
+		status=0
+		run_profile "$profile" "$cache" 20 "$size" || status=$?
+		[ $status != 1 ] || { caught[$control]=1; break; }
+	done
 done
 
 say "result: seed $seed, $number runs, $elapsed seconds without the controls"

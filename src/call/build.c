@@ -24,7 +24,8 @@
  *	  change of these tables, which are locked while it is used; and for a
  *	  snapshot older than those that it was used for (section/section.c).
  *	- For this once: parsed, planned with the user's id and run, and forgotten.
- *	  So is everything that is bypassed, and what reads partitioned tables.
+ *	  So is what reads partitioned tables, what policies hold the caller to, and
+ *	  what is not analyzed.
  *
  * Names in the query are looked up under the pinned search_path whichever way
  * it is.  What is then planned for this once is planned under the caller's: there
@@ -330,7 +331,7 @@ Execute(BuildState *state, Section *section, ParamListInfo params,
 		RequireSchemaUsage(section->namespaces);
 		ExecuteKept(plan, params, receiver);
 	}
-	else if (RowSecurityApplies(section->relations))
+	else if (!section->analyzed || RowSecurityApplies(section->relations))
 		return false;
 	else
 		ExecuteOnce(state, section, params, receiver, PATH_PINNED);
@@ -406,10 +407,11 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, bool bypa
 		.ptype = UUIDOID
 	};
 	state->may_keep = false;
-	if (!bypassed)
+	if (section->analyzed && section->fault == NULL)
 		payload = BuildTwice(state, section, params, len);
 	if (payload == NULL)
 		payload = BuildForCaller(state, section, params, len);
+	state->may_keep = state->may_keep && !bypassed;
 	if (state->ground.disturbed)
 		SectionForget(section);
 	return payload;

@@ -37,7 +37,8 @@ extern void BuildEnd(BuildState *state);
  * length.  Raises what the query may raise.
  *
  * Unless it is bypassed, the section's analysis is of the call, and its tables
- * are locked.
+ * are locked.  What is bypassed may be built by a plan that the section keeps as
+ * well, but is never for others.
  *
  * Afterwards state->may_keep says whether nobody else's code can have had a
  * part in it, as far as BuildIsOfVersion and caller.h do not say more.  If

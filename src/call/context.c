@@ -200,7 +200,14 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 	BypassReason reason;
 
 	if (call->bypass != BYPASS_NONE)
+	{
+		/* Its analysis lets a plan be kept, which a session without the cache wants, too. */
+		if (call->bypass == BYPASS_DISABLED && ExtTablesState() == EXT_CURRENT &&
+			!IsolationIsSerializable() && !IsInParallelMode() &&
+			call->snapshot->snapshot_type == SNAPSHOT_MVCC)
+			(void) SectionLockAndAnalyze(section->section, call->snapshot, &call->tables);
 		return call->bypass;
+	}
 	if (!SectionLockAndAnalyze(section->section, call->snapshot, &call->tables))
 		return BYPASS_LOCKED;
 	reason = JudgeTables(call, section);

@@ -33,7 +33,6 @@
 #include "section/query.h"
 #include "section/uses.h"
 #include "storage/lmgr.h"
-#include "tcop/tcopprot.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -115,37 +114,26 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 	section->doubts_settled = doubts;
 }
 
-/*
- * The author's query in that which makes JSON of it.  Analyzed but once, as that
- * is most of what an analysis takes.  What is one statement by itself can't have
- * closed the parentheses around it.
- */
-static Query *
-AuthorsQuery(const Section *section, Query *query)
-{
-	if (list_length(pg_parse_query(section->query)) != 1)
-		elog(ERROR, "query of section \"%s\" is not one statement", section->name);
-	return linitial_node(RangeTblEntry, query->rtable)->subquery;
-}
-
 /* Fill in the analysis, whose results are copied to section->analysis. */
 static void
 AnalyzeInto(Section *section, Snapshot snapshot)
 {
 	Query	   *query = SectionAnalyzeText(SectionBuildQuery(section->query));
-	char	   *fault = FaultOf(AuthorsQuery(section, query), snapshot);
+	const char *fault = FaultOf(SectionAuthorsQuery(section->query, query), snapshot);
 	List	   *permissions = CollectPermissions(query);
 	SectionUses uses;
-	Outside		outside;
+	Outside		outside = {0};
 	MemoryContext old_context;
 	ListCell   *lc;
 
 	SectionCollectUses(query, &uses);
 	if (fault == NULL)
 		fault = SectionUsesFault(&uses);
-	OutsideLook(&uses, &outside);
-	if (fault == NULL && outside.fault != NULL)
-		fault = pstrdup(outside.fault);
+	if (fault == NULL)
+	{
+		OutsideLook(&uses, &outside);
+		fault = outside.fault;
+	}
 
 	old_context = MemoryContextSwitchTo(section->analysis);
 	section->relations = list_copy(uses.relations);
@@ -161,7 +149,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	AskWitness(section, snapshot, false);
 	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
-	section->zone_files = (outside.fault == NULL && outside.zone_files);
+	section->zone_files = (fault == NULL && outside.zone_files);
 }
 
 /*

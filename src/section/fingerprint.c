@@ -10,8 +10,8 @@
  * What a text means is more than the text: a new function, operator or cast in
  * pg_catalog, a superuser's doing, may be preferred to the one that the same
  * text meant before.  So the analyzed query counts, with each function,
- * operator, cast and collation as an Oid.  It also has the tables' Oids, their
- * columns' names and places in the text; these are the same for all who share
+ * operator, cast and collation as an Oid.  It also has the tables' Oids, the numbers
+ * of their columns that are used, and places in the text; these are the same for all who share
  * entries, since they are in physical copies, and elsewhere the instance differs.
  *
  * What a function does can be changed by the same superuser, under the same Oid,
@@ -33,6 +33,8 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "common/hashfn.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "section/fingerprint.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -128,6 +130,35 @@ AppendCollation(StringInfo buf, Oid collation)
 					 CollationVersion(pg_collation_actual_version, collation));
 }
 
+/* All columns' names of a table are noted with it, of which it only takes those that are used. */
+static bool
+ForgetColumnNames(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+
+		if (rte->rtekind == RTE_RELATION)
+			rte->eref = makeAlias(rte->eref->aliasname, NIL);
+		return false;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, ForgetColumnNames, context,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, ForgetColumnNames, context);
+}
+
+static char *
+MeaningOf(Query *query)
+{
+	Query	   *copy = copyObject(query);
+
+	(void) ForgetColumnNames((Node *) copy, NULL);
+	return nodeToString(copy);
+}
+
 /* The ttl is part of it, or a shorter one would not hold for entries made before. */
 uint64
 SectionFingerprint(const Section *section, Query *query, const SectionUses *uses,
@@ -139,7 +170,7 @@ SectionFingerprint(const Section *section, Query *query, const SectionUses *uses
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%d|" UINT64_FORMAT "|%s|%d|" INT64_FORMAT "|%s|%s", PAYLOAD_FORMAT,
 					 outside, section->name, section->single_row, section->ttl_us,
-					 section->query, nodeToString(query));
+					 section->query, MeaningOf(query));
 	foreach(lc, uses->functions)
 		AppendFunction(&buf, lfirst_oid(lc));
 	foreach(lc, uses->collations)

@@ -23,8 +23,8 @@
  *																  version, the default one's always
  *	time zones, named in the query	AT TIME ZONE 'x', ...		in the fingerprint: what the zone means
  *																  to this process (zone.c)
- *	time zones and abbreviations,	AT TIME ZONE column, text	in the fingerprint: all the files,
- *	  named in data					  read as a date or time,	  while they are those that the server
+ *	time zones named in data,		AT TIME ZONE column, text	in the fingerprint: all the files,
+ *	  abbreviations					  read as a date or time,	  while they are those that the server
  *									  JSON paths, to_date(),	  started with; else refused
  *									  to_timestamp()			  (zone_files.c)
  *	the session's zone				timestamptz, date_trunc()	constant: pinned to UTC, which has no

@@ -12,11 +12,10 @@
 #include "section/query.h"
 #include "tcop/tcopprot.h"
 
-Query *
-SectionAnalyzeText(const char *sql)
+static RawStmt *
+ParseOne(const char *sql)
 {
 	List	   *raw = pg_parse_query(sql);
-	Oid			param_types[1] = {UUIDOID};
 
 	if (list_length(raw) != 1)
 		ereport(ERROR,
@@ -24,11 +23,26 @@ SectionAnalyzeText(const char *sql)
 				 errmsg("a section's query must be one SELECT"),
 				 errdetail("There are %d statements in it.", list_length(raw)),
 				 errhint("Define a section for each SELECT.")));
-	return parse_analyze_fixedparams(linitial(raw), sql, param_types, 1, NULL);
+	return linitial(raw);
+}
+
+Query *
+SectionAnalyzeText(const char *sql)
+{
+	Oid			param_types[1] = {UUIDOID};
+
+	return parse_analyze_fixedparams(ParseOne(sql), sql, param_types, 1, NULL);
 }
 
 char *
 SectionBuildQuery(const char *query)
 {
 	return psprintf("SELECT row_to_json(s.*) FROM (%s) s", query);
+}
+
+Query *
+SectionAuthorsQuery(const char *query, Query *built)
+{
+	(void) ParseOne(query);
+	return linitial_node(RangeTblEntry, built->rtable)->subquery;
 }

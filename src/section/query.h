@@ -19,4 +19,11 @@ extern Query *SectionAnalyzeText(const char *sql);
 /* The SQL that builds what a section's payload is made of: JSON of each row. */
 extern char *SectionBuildQuery(const char *query);
 
+/*
+ * The author's query in what SectionBuildQuery has made of it, analyzed: analyzed but
+ * once, as that is most of what an analysis takes.  What is one statement by itself
+ * can't have closed the parentheses around it, so this raises if it is not.
+ */
+extern Query *SectionAuthorsQuery(const char *query, Query *built);
+
 #endif							/* CLARIFY_SECTION_QUERY_H */

@@ -36,23 +36,10 @@ Add(uint64 digest, int64 value)
 													  sizeof(value), 0));
 }
 
-/* What the abbreviation means in the zone at that time, where that changes. */
 static uint64
-AddAbbreviation(uint64 digest, const char *abbreviation, pg_time_t at, pg_tz *zone)
+FollowTransitions(pg_tz *zone)
 {
-	long int	offset = 0;
-	int			is_dst = 0;
-
-	if (abbreviation == NULL ||
-		!pg_interpret_timezone_abbrev(abbreviation, &at, &offset, &is_dst, zone))
-		return Add(digest, -1);
-	return Add(Add(digest, offset), is_dst);
-}
-
-/* All transitions; of an abbreviation that goes by the zone, its meaning too. */
-static uint64
-AddTransitions(uint64 digest, pg_tz *zone, const char *abbreviation)
-{
+	uint64		digest = 0;
 	pg_time_t	at = FIRST_TIME;
 	int			found;
 
@@ -67,7 +54,6 @@ AddTransitions(uint64 digest, pg_tz *zone, const char *abbreviation)
 		found = pg_next_dst_boundary(&at, &before, &is_dst_before, &boundary,
 									 &after, &is_dst_after, zone);
 		digest = Add(Add(digest, before), is_dst_before);
-		digest = AddAbbreviation(digest, abbreviation, at, zone);
 		if (found > 0)
 			digest = Add(Add(Add(digest, boundary), after), is_dst_after);
 		at = boundary;
@@ -76,8 +62,8 @@ AddTransitions(uint64 digest, pg_tz *zone, const char *abbreviation)
 }
 
 /*
- * The same, without an abbreviation, remembered: what is loaded stays, and to
- * follow it takes longer than to analyze a small query.
+ * Remembered, as what is loaded stays, and to follow it takes longer than to
+ * analyze a small query.
  */
 static uint64
 DigestOfZone(pg_tz *zone)
@@ -99,7 +85,7 @@ DigestOfZone(pg_tz *zone)
 	entry = hash_search(digests, &zone, HASH_FIND, NULL);
 	if (entry == NULL)
 	{
-		uint64		digest = AddTransitions(0, zone, NULL);
+		uint64		digest = FollowTransitions(zone);
 
 		entry = hash_search(digests, &zone, HASH_ENTER, NULL);
 		entry->digest = digest;
@@ -107,30 +93,46 @@ DigestOfZone(pg_tz *zone)
 	return entry->digest;
 }
 
-/* Names are looked up in the server's order: abbreviations come first. */
+/*
+ * Abbreviations come first, as for the server.  Their table is read again when a
+ * session that has set timezone_abbreviations builds, so what they mean now is
+ * not for life; but some mean the same in any table.
+ */
+static bool
+IsAbbreviation(const char *name, bool *is_constant)
+{
+	static const char *const constant[] = {"utc", "gmt", "z"};
+	char	   *lower = downcase_truncate_identifier(name, strlen(name), false);
+	int			type;
+	int			offset;
+	pg_tz	   *zone;
+
+	*is_constant = false;
+	for (int i = 0; i < (int) lengthof(constant); i++)
+		*is_constant |= (strcmp(lower, constant[i]) == 0);
+	compat_decode_abbreviation(lower, &type, &offset, &zone);
+	return type == TZ || type == DTZ || type == DYNTZ;
+}
+
 uint64
 ZoneDigest(const char *name, bool *complete)
 {
-	uint64		digest = hash_bytes_extended((const unsigned char *) name, strlen(name), 0);
 	char		clipped[TZ_STRLEN_MAX + 1];
-	char	   *lower;
-	int			type;
-	int			offset = 0;
-	pg_tz	   *zone = NULL;
+	bool		is_constant;
+	uint64		digest;
+	pg_tz	   *zone;
 
 	/* as the server clips it */
 	strlcpy(clipped, name, sizeof(clipped));
-	lower = downcase_truncate_identifier(clipped, strlen(clipped), false);
-	compat_decode_abbreviation(lower, &type, &offset, &zone);
-	digest = Add(digest, type);
-	if (type == TZ || type == DTZ)
-		return Add(digest, offset);
-	if (type != DYNTZ)
-		zone = pg_tzset(clipped);
+	digest = hash_bytes_extended((unsigned char *) clipped, strlen(clipped), 0);
+	if (IsAbbreviation(clipped, &is_constant))
+	{
+		*complete &= is_constant;
+		return digest;
+	}
+	zone = pg_tzset(clipped);
+	*complete &= (zone != NULL && pg_tz_acceptable(zone));
 	if (zone == NULL)
 		return digest;
-	*complete &= pg_tz_acceptable(zone);
-	if (type == DYNTZ)
-		return AddTransitions(digest, zone, lower);
 	return hash_combine64(digest, DigestOfZone(zone));
 }

@@ -12,10 +12,12 @@
 
 /*
  * A digest of what "AT TIME ZONE name" does in this process, from now until it
- * ends; loads the zone if need be.  A name that means nothing has a digest, too.
+ * ends; loads the zone if need be.
  *
- * *complete is set to false if the zone has leap seconds: the digest leaves
- * them out.
+ * *complete is set to false if that is not all: for an abbreviation and a name
+ * that means nothing, as they may come to mean something else, and for a zone with
+ * leap seconds, which the digest leaves out.  Then the zone files are to be asked,
+ * too (zone_files.h).
  */
 extern uint64 ZoneDigest(const char *name, bool *complete);
 

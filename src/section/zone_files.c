@@ -281,9 +281,9 @@ ZoneFilesFault(void)
 	switch (files)
 	{
 		case FILES_CHANGED:
-			return "The time zone files have changed since the server started, and the query reads zones' names from data; restart the server.";
+			return "The time zone files have changed since the server started, and the query reads names of zones from data or abbreviations; restart the server.";
 		case FILES_MISSING:
-			return "The query reads time zones' names from data, and the server's time zone files are not to be found.";
+			return "The query reads names of time zones from data or abbreviations, and the server's time zone files are not to be found.";
 		default:
 			return NULL;
 	}

@@ -1,9 +1,10 @@
-# What an entry's fingerprint stands for: the definition, the server's version,
-# and the versions of collations that the query compares by, said or not.  An
-# entry of a primary whose collation has another version is none of a standby's.
+# What an entry's fingerprint stands for, of all that no version in the data tells
+# of: the definition, the C library's version, and the versions of the collations
+# that the query compares by.  An entry of a primary whose library has another
+# version is none of a standby's.
 #
-# No server here can change its version of a collation; so the fingerprint that
-# Redis has is compared with one that is reckoned here.
+# The server's libraries are told to say that they are of other versions
+# (OutsideTest.pm).
 
 use strict;
 use warnings;
@@ -11,43 +12,80 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use ClarifyTest;
+use OutsideTest;
 use RedisTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $redis = start_redis();
 my $node = redis_node('main', redis => $redis);
+my $has_icu = has_icu();
+my $user = user_id(1);
 
-# jsonb is sorted by the default collation, though it has none; so is what a
-# pattern of jsonpath matches.  Numbers are not, but to look that closely is not
-# worth it.
-$node->safe_psql('postgres', <<'SQL');
-CREATE TABLE things (id int PRIMARY KEY, user_id uuid NOT NULL, doc jsonb, name text COLLATE "C");
+# The collation of "named" is ICU's, if the server has it; else it is the C
+# library's.
+my $collation = $has_icu ? 'de-x-icu' : 'C';
+$node->safe_psql('postgres', <<"SQL");
+CREATE TABLE things (id int PRIMARY KEY, user_id uuid NOT NULL, doc jsonb, name text);
 SELECT clarify_cache.attach('things', 'user_id');
-SELECT clarify_cache.add_section('docs', 'SELECT id, doc FROM things WHERE user_id = $1 ORDER BY doc, id', '1 hour');
-SELECT clarify_cache.add_section('one', 'SELECT id FROM things WHERE user_id = $1', '2 hours', true);
-SELECT clarify_cache.add_section('named', 'SELECT id FROM things WHERE user_id = $1 ORDER BY name, id', '1 hour');
-CREATE FUNCTION fingerprint(section_name text, collations text) RETURNS text LANGUAGE sql AS $$
-	SELECT lpad(to_hex(hashtextextended(concat_ws('|', 1, current_setting('server_version'), name,
-		single_row::int, (extract(epoch FROM ttl) * 1e6)::bigint, query) || collations, 0)), 16, '0')
-	FROM clarify_cache.section WHERE name = section_name
-$$;
-CREATE FUNCTION collation_version(regcollation) RETURNS text LANGUAGE sql AS $$
-	SELECT '|' || $1::oid::text || '=' || coalesce(CASE $1::oid WHEN 100
-		THEN pg_database_collation_actual_version(oid) ELSE pg_collation_actual_version($1::oid) END, '')
-	FROM pg_database WHERE datname = current_database()
-$$;
+SELECT clarify_cache.add_section('one', 'SELECT id FROM things WHERE user_id = \$1', '2 hours', true);
+SELECT clarify_cache.add_section('named', 'SELECT id FROM things WHERE user_id = \$1 ORDER BY name COLLATE "$collation", id', '1 hour');
 SQL
-$node->safe_psql('postgres', "SELECT clarify_context('" . user_id(1) . "')");
 
-my $default = q(collation_version('"default"'));
-my %collations = (docs => $default, one => $default, named => qq($default || collation_version('"C"')));
-for my $section (sort keys %collations)
+sub fingerprints
 {
-	my ($key) = grep { /:$section$/ } $redis->entries;
-	my ($found) = $redis->get($key) =~ / f=([0-9a-f]+) /;
-	is($found, $node->safe_psql('postgres', "SELECT fingerprint('$section', $collations{$section})"),
-		"$section: the definition, the server's version, the collations");
+	$redis->command('FLUSHALL');
+	$node->safe_psql('postgres', "SELECT clarify_context('$user')");
+	return { map {
+		my ($section) = /:(\w+)$/;
+		($section => $redis->get($_) =~ / f=([0-9a-f]+) / && $1)
+	} $redis->entries };
 }
+
+# The names of those that differ.
+sub differing
+{
+	my ($before, $after) = @_;
+	return join ' ', grep { $before->{$_} ne $after->{$_} } sort keys %$before;
+}
+
+sub restart_with
+{
+	my (%outside) = @_;
+	with_outside(sub { $node->restart }, %outside);
+	return fingerprints();
+}
+
+my $first = fingerprints();
+my $all = join ' ', sort keys %$first;
+like($all, qr/named.* one/, 'there is an entry of each section');
+is(differing($first, fingerprints()), '', 'another session has the same fingerprints');
+is(differing($first, restart_with()), '', 'and so has a restarted server');
+is(differing($first, restart_with(libc => '1.2.3')), $all,
+	'another version of the C library is another fingerprint of all');
+SKIP:
+{
+	skip 'the server is built without ICU', 1 unless $has_icu;
+	is(differing($first, restart_with(icu => 1)), 'named',
+		"another version of ICU's collations, of those that compare by one");
+}
+is(differing($first, restart_with()), '', 'the same versions are the same fingerprints again');
+
+# Definitions
+
+sub redefine
+{
+	my ($arguments) = @_;
+	$node->safe_psql('postgres', "BEGIN; SELECT clarify_cache.drop_section('one');
+		SELECT clarify_cache.add_section('one', $arguments); COMMIT");
+	return fingerprints();
+}
+
+my $query = q('SELECT id FROM things WHERE user_id = $1');
+is(differing($first, redefine("$query, '1 hour', true")), 'one', 'another ttl');
+is(differing($first, redefine("$query, '2 hours'")), 'one', 'rows, not one object');
+is(differing($first, redefine(q('SELECT id AS ID FROM things WHERE user_id = $1 AND true', '2 hours', true))),
+	'one', 'another query');
+is(differing($first, redefine("$query, '2 hours', true")), '', 'the same definition again');
 
 done_testing();
