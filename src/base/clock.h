@@ -13,6 +13,7 @@
 
 #include "portability/instr_time.h"
 
+/* Nanoseconds since some moment, by a clock that nobody sets.  Never raises. */
 static inline int64
 MonotonicNanos(void)
 {
@@ -22,6 +23,7 @@ MonotonicNanos(void)
 	return compat_instr_time_nanos(now);
 }
 
+/* The same in microseconds. */
 static inline int64
 MonotonicMicros(void)
 {

@@ -84,7 +84,7 @@ RunGuarded(void (*function) (void *arg), void *arg)
 }
 
 ErrorData *
-RunShielded(void (*function) (void *arg), void *arg)
+RunGuardedFully(void (*function) (void *arg), void *arg)
 {
 	return Run(function, arg, EndsStatement);
 }

@@ -10,7 +10,7 @@
 
 #include "base/compat.h"
 
-/* Says an error of this code something about the moment, and not about what was tried? */
+/* Is this SQLSTATE of the moment (no memory, a deadlock), not of what was tried? */
 extern bool ErrorIsOfTheMoment(int sqlstate);
 
 /*
@@ -27,6 +27,6 @@ extern ErrorData *RunGuarded(void (*function) (void *arg), void *arg);
  * The same, but all that is raised on is what ends the statement from outside:
  * a cancel, a time-out of it, the end of the session (class 57).
  */
-extern ErrorData *RunShielded(void (*function) (void *arg), void *arg);
+extern ErrorData *RunGuardedFully(void (*function) (void *arg), void *arg);
 
 #endif							/* CLARIFY_GUARDED_H */

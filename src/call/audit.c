@@ -55,7 +55,7 @@ typedef struct Audit
 	Section    *section;
 	Answer	   *answer;			/* what was found */
 	const Caller *caller;
-	bool		shielded;		/* in a subtransaction? */
+	bool		guarded;		/* in a subtransaction? */
 	bool		may_keep;		/* what was built; see BuildSection */
 	bool		disturbed;
 	char	   *built;			/* NULL if building raised an error; */
@@ -69,13 +69,13 @@ typedef struct Audit
  *----------
  */
 
-/* For RunShielded. */
+/* For RunGuardedFully. */
 static void
 Build(void *arg)
 {
 	Audit	   *audit = arg;
 	BuildState	state;
-	bool		limit = audit->shielded && (LockTimeout == 0 || LockTimeout > LOCK_WAIT_MS);
+	bool		limit = audit->guarded && (LockTimeout == 0 || LockTimeout > LOCK_WAIT_MS);
 
 	BuildBegin(&state, audit->caller, limit ? CppAsString2(LOCK_WAIT_MS) : NULL);
 	audit->built = BuildSection(&state, audit->section, audit->answer->item.user, false,
@@ -92,9 +92,9 @@ BuildAgain(Audit *audit)
 	int64		start = MonotonicNanos();
 	ErrorData  *error = NULL;
 
-	audit->shielded = !RecoveryInProgress();
-	if (audit->shielded)
-		error = RunShielded(Build, audit);
+	audit->guarded = !RecoveryInProgress();
+	if (audit->guarded)
+		error = RunGuardedFully(Build, audit);
 	else
 		Build(audit);
 	audit->build_ns = MonotonicNanos() - start;

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_AUDIT_H
-#define CLARIFY_AUDIT_H
+#ifndef CLARIFY_CALL_AUDIT_H
+#define CLARIFY_CALL_AUDIT_H
 
 #include "base/compat.h"
 
@@ -23,4 +23,4 @@
  */
 extern void AuditFinds(ContextCall *call);
 
-#endif							/* CLARIFY_AUDIT_H */
+#endif							/* CLARIFY_CALL_AUDIT_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_BUILD_H
-#define CLARIFY_BUILD_H
+#ifndef CLARIFY_CALL_BUILD_H
+#define CLARIFY_CALL_BUILD_H
 
 #include "base/compat.h"
 
@@ -15,11 +15,6 @@
 #include "section/section.h"
 #include "version/rows.h"
 
-/*
- * Builds happen between these two, which connect SPI and take and leave the
- * ground.  An error in between needs no clean-up beyond the (sub)transaction's
- * own.  lock_timeout is pinned, too, unless it is NULL.
- */
 typedef struct BuildState
 {
 	MemoryContext result_context;	/* where payloads go */
@@ -27,6 +22,11 @@ typedef struct BuildState
 	bool		may_keep;		/* what was built last; see BuildSection */
 } BuildState;
 
+/*
+ * Builds happen between these two, which connect SPI and take and leave the
+ * ground.  An error in between needs no clean-up beyond the (sub)transaction's
+ * own.  lock_timeout is pinned, too, unless it is NULL.
+ */
 extern void BuildBegin(BuildState *state, const Caller *caller, const char *lock_timeout);
 extern void BuildEnd(BuildState *state);
 
@@ -71,4 +71,4 @@ extern bool BuildIsOfVersion(const Section *section, const VersionRows *rows,
 extern bool BuildMayFill(const Section *section, const VersionRows *rows,
 						 const VersionRows *now);
 
-#endif							/* CLARIFY_BUILD_H */
+#endif							/* CLARIFY_CALL_BUILD_H */

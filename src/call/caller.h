@@ -13,8 +13,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_CALLER_H
-#define CLARIFY_CALLER_H
+#ifndef CLARIFY_CALL_CALLER_H
+#define CLARIFY_CALL_CALLER_H
 
 #include "base/compat.h"
 
@@ -43,4 +43,4 @@ extern bool CallerIsStillTheSame(const ContextCall *call);
  */
 extern bool SectionIsUndisturbed(Section *section);
 
-#endif							/* CLARIFY_CALLER_H */
+#endif							/* CLARIFY_CALL_CALLER_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_CONTEXT_H
-#define CLARIFY_CONTEXT_H
+#ifndef CLARIFY_CALL_CONTEXT_H
+#define CLARIFY_CALL_CONTEXT_H
 
 #include "base/compat.h"
 
@@ -32,4 +32,4 @@ extern void ContextEnd(ContextCall *call);
 /* All of it for one user, given as a uuid. */
 extern text *ContextOfUser(Datum user_id, const char *current_session);
 
-#endif							/* CLARIFY_CONTEXT_H */
+#endif							/* CLARIFY_CALL_CONTEXT_H */

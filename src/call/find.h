@@ -10,13 +10,14 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_FIND_H
-#define CLARIFY_FIND_H
+#ifndef CLARIFY_CALL_FIND_H
+#define CLARIFY_CALL_FIND_H
 
 #include "base/compat.h"
 
 #include "call/call.h"
 
+/* Those that are missing.  Does not raise. */
 extern int	CollectMissing(ContextCall *call, TierItem **items);
 
 /*
@@ -27,4 +28,4 @@ extern int	CollectMissing(ContextCall *call, TierItem **items);
 extern int	FindLocal(ContextCall *call, TierItem **items, bool count);
 extern int	FindRedis(ContextCall *call, TierItem **items, int nitems, bool count);
 
-#endif							/* CLARIFY_FIND_H */
+#endif							/* CLARIFY_CALL_FIND_H */

@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_FLIGHT_H
-#define CLARIFY_FLIGHT_H
+#ifndef CLARIFY_CALL_FLIGHT_H
+#define CLARIFY_CALL_FLIGHT_H
 
 #include "base/compat.h"
 
@@ -42,4 +42,4 @@ extern FlightTurn FlightTry(Flight *flight);
 /* Let go, if leading.  To be called when the answer is in the tiers. */
 extern void FlightEnd(Flight *flight);
 
-#endif							/* CLARIFY_FLIGHT_H */
+#endif							/* CLARIFY_CALL_FLIGHT_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_ITEMS_H
-#define CLARIFY_ITEMS_H
+#ifndef CLARIFY_CALL_ITEMS_H
+#define CLARIFY_CALL_ITEMS_H
 
 #include "base/compat.h"
 
@@ -24,4 +24,4 @@
 extern void AppendItems(StringInfo buf, const char *payload, Size len,
 						const char *leave_out, int max_items);
 
-#endif							/* CLARIFY_ITEMS_H */
+#endif							/* CLARIFY_CALL_ITEMS_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_MISS_H
-#define CLARIFY_MISS_H
+#ifndef CLARIFY_CALL_MISS_H
+#define CLARIFY_CALL_MISS_H
 
 #include "base/compat.h"
 
@@ -25,4 +25,4 @@ extern void AnswerMissing(ContextCall *call, TierItem **items, int nmissing);
  */
 extern void AnswerBypassed(ContextCall *call);
 
-#endif							/* CLARIFY_MISS_H */
+#endif							/* CLARIFY_CALL_MISS_H */

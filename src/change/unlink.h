@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_UNLINK_H
-#define CLARIFY_UNLINK_H
+#ifndef CLARIFY_CHANGE_UNLINK_H
+#define CLARIFY_CHANGE_UNLINK_H
 
 #include "base/compat.h"
 
@@ -20,4 +20,4 @@
  */
 extern void UnlinkPrepare(void);
 
-#endif							/* CLARIFY_UNLINK_H */
+#endif							/* CLARIFY_CHANGE_UNLINK_H */

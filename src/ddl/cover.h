@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_COVER_H
-#define CLARIFY_COVER_H
+#ifndef CLARIFY_DDL_COVER_H
+#define CLARIFY_DDL_COVER_H
 
 #include "base/compat.h"
 
@@ -81,4 +81,4 @@ extern void DropTriggers(Oid relid);
 /* A table's name in quotes, or its Oid where the table is gone; palloc'd. */
 extern char *NameForPeople(Oid relid);
 
-#endif							/* CLARIFY_COVER_H */
+#endif							/* CLARIFY_DDL_COVER_H */

@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_TABLE_FAULT_H
-#define CLARIFY_TABLE_FAULT_H
+#ifndef CLARIFY_DDL_TABLE_FAULT_H
+#define CLARIFY_DDL_TABLE_FAULT_H
 
 #include "base/compat.h"
 
@@ -47,4 +47,4 @@ extern bool HasTrackTrigger(Relation rel, const AttachedTable *table);
 /* The arguments that the row trigger of such a table has: a list of String nodes. */
 extern List *TrackTriggerArguments(const AttachedTable *table);
 
-#endif							/* CLARIFY_TABLE_FAULT_H */
+#endif							/* CLARIFY_DDL_TABLE_FAULT_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_FOREIGN_CODE_H
-#define CLARIFY_FOREIGN_CODE_H
+#ifndef CLARIFY_GROUND_FOREIGN_CODE_H
+#define CLARIFY_GROUND_FOREIGN_CODE_H
 
 #include "base/compat.h"
 
@@ -19,4 +19,4 @@ extern void ForeignCodeInit(void);
  */
 extern uint64 ForeignCodeCount(void);
 
-#endif							/* CLARIFY_FOREIGN_CODE_H */
+#endif							/* CLARIFY_GROUND_FOREIGN_CODE_H */

@@ -20,6 +20,7 @@ typedef struct Caller
 	Snapshot	snapshot;		/* the active one */
 } Caller;
 
+/* Note who is calling now.  There is an active snapshot, which stays the caller's. */
 extern void CallerRemember(Caller *caller);
 
 /* Whose search_path is in force? */

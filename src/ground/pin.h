@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_PIN_H
-#define CLARIFY_PIN_H
+#ifndef CLARIFY_GROUND_PIN_H
+#define CLARIFY_GROUND_PIN_H
 
 #include "base/compat.h"
 
@@ -47,4 +47,4 @@ extern bool SearchPathPinHolds(void);
  */
 extern void UnpinAndLeave(int nest_level, const char *const *others);
 
-#endif							/* CLARIFY_PIN_H */
+#endif							/* CLARIFY_GROUND_PIN_H */

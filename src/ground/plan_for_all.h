@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_PLAN_FOR_ALL_H
-#define CLARIFY_PLAN_FOR_ALL_H
+#ifndef CLARIFY_GROUND_PLAN_FOR_ALL_H
+#define CLARIFY_GROUND_PLAN_FOR_ALL_H
 
 #include "base/compat.h"
 
@@ -31,6 +31,7 @@ typedef struct PlanForAllCounts
 	uint64		failures;
 } PlanForAllCounts;
 
+/* As they are now, in this backend. */
 extern PlanForAllCounts PlanForAllCount(void);
 
-#endif							/* CLARIFY_PLAN_FOR_ALL_H */
+#endif							/* CLARIFY_GROUND_PLAN_FOR_ALL_H */

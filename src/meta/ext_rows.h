@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_EXT_ROWS_H
-#define CLARIFY_EXT_ROWS_H
+#ifndef CLARIFY_META_EXT_ROWS_H
+#define CLARIFY_META_EXT_ROWS_H
 
 #include "base/compat.h"
 
@@ -83,4 +83,4 @@ extern bool DeleteWitness(Oid table_id, Oid member_id); /* InvalidOid: all membe
 extern void InsertSection(const SectionRow *row);
 extern bool DeleteSection(const char *name);
 
-#endif							/* CLARIFY_EXT_ROWS_H */
+#endif							/* CLARIFY_META_EXT_ROWS_H */

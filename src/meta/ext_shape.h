@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_EXT_SHAPE_H
-#define CLARIFY_EXT_SHAPE_H
+#ifndef CLARIFY_META_EXT_SHAPE_H
+#define CLARIFY_META_EXT_SHAPE_H
 
 #include "base/compat.h"
 
@@ -48,4 +48,4 @@ extern ExtState ExtCompareVersion(const char *version);
  */
 extern bool ExtTableIsKnown(const char *name, Oid relid);
 
-#endif							/* CLARIFY_EXT_SHAPE_H */
+#endif							/* CLARIFY_META_EXT_SHAPE_H */

@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_EXT_TABLES_H
-#define CLARIFY_EXT_TABLES_H
+#ifndef CLARIFY_META_EXT_TABLES_H
+#define CLARIFY_META_EXT_TABLES_H
 
 #include "base/compat.h"
 
@@ -72,4 +72,4 @@ extern uint64 ExtTablesChanges(void);
  */
 extern void ExtTablesLogStrange(void);
 
-#endif							/* CLARIFY_EXT_TABLES_H */
+#endif							/* CLARIFY_META_EXT_TABLES_H */

@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_INSTANCE_H
-#define CLARIFY_INSTANCE_H
+#ifndef CLARIFY_META_INSTANCE_H
+#define CLARIFY_META_INSTANCE_H
 
 #include "base/compat.h"
 
@@ -30,4 +30,4 @@ typedef struct Instance
  */
 extern const Instance *InstanceGet(void);
 
-#endif							/* CLARIFY_INSTANCE_H */
+#endif							/* CLARIFY_META_INSTANCE_H */

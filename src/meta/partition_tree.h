@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_PARTITION_TREE_H
-#define CLARIFY_PARTITION_TREE_H
+#ifndef CLARIFY_META_PARTITION_TREE_H
+#define CLARIFY_META_PARTITION_TREE_H
 
 #include "base/compat.h"
 
@@ -31,4 +31,4 @@ extern List *PartitionTree(Oid root, LOCKMODE lockmode);
 /* Does this transaction hold the relation in this lock mode or a stronger one? */
 extern bool HoldsRelation(Oid relid, LOCKMODE lockmode);
 
-#endif							/* CLARIFY_PARTITION_TREE_H */
+#endif							/* CLARIFY_META_PARTITION_TREE_H */

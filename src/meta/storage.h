@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_STORAGE_H
-#define CLARIFY_STORAGE_H
+#ifndef CLARIFY_META_STORAGE_H
+#define CLARIFY_META_STORAGE_H
 
 #include "base/compat.h"
 
@@ -36,4 +36,4 @@ extern bool StorageIsOlder(TransactionId xid, Snapshot snapshot);
  */
 extern bool StorageOfExtIsOlder(Snapshot snapshot);
 
-#endif							/* CLARIFY_STORAGE_H */
+#endif							/* CLARIFY_META_STORAGE_H */

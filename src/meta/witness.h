@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_WITNESS_H
-#define CLARIFY_WITNESS_H
+#ifndef CLARIFY_META_WITNESS_H
+#define CLARIFY_META_WITNESS_H
 
 #include "base/compat.h"
 
@@ -65,4 +65,4 @@ extern Oid	WitnessRootOf(Oid relid);
  */
 extern TransactionId WitnessStorageXid(Oid root);
 
-#endif							/* CLARIFY_WITNESS_H */
+#endif							/* CLARIFY_META_WITNESS_H */

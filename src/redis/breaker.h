@@ -16,14 +16,14 @@
  *
  * The same struct and the same code serve all backends from shared memory
  * when the library is preloaded, and one backend from its own memory when
- * not; BreakerUse is told which.  Nothing here raises, and nothing blocks but for the moment that
- * BreakerAdmits may take to see whether Redis answers others.  Opening and
- * closing are logged to the server's log, once each.
+ * not; BreakerUse is told which.  Nothing here raises, and nothing blocks but for
+ * the moment that BreakerAdmits may take to see whether Redis answers others.
+ * Opening and closing are logged to the server's log, once each.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_BREAKER_H
-#define CLARIFY_BREAKER_H
+#ifndef CLARIFY_REDIS_BREAKER_H
+#define CLARIFY_REDIS_BREAKER_H
 
 #include "base/compat.h"
 
@@ -87,4 +87,4 @@ extern void BreakerGetInfo(BreakerInfo *info);
 /* Start again from zero to count how often it opened. */
 extern void BreakerResetOpenings(void);
 
-#endif							/* CLARIFY_BREAKER_H */
+#endif							/* CLARIFY_REDIS_BREAKER_H */

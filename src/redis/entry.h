@@ -19,8 +19,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_ENTRY_H
-#define CLARIFY_ENTRY_H
+#ifndef CLARIFY_REDIS_ENTRY_H
+#define CLARIFY_REDIS_ENTRY_H
 
 #include "base/compat.h"
 
@@ -32,14 +32,14 @@
 /* No header line is longer, with its newline; EntryMakeLine's buffer. */
 #define ENTRY_LINE_MAX 192
 
+struct pg_hmac_ctx;
+typedef struct pg_hmac_ctx EntryHasher;
+
 /*
  * What MACs are computed with, for any number of entries one after the other,
  * until EntryEnd or the end of the transaction.  NULL if the server's HMAC does
  * not work, which the functions below take for what it is.
  */
-struct pg_hmac_ctx;
-typedef struct pg_hmac_ctx EntryHasher;
-
 extern EntryHasher *EntryBegin(void);
 extern void EntryEnd(EntryHasher *hasher);
 
@@ -70,4 +70,4 @@ extern EntryVerdict EntryParse(EntryHasher *hasher, const Instance *instance,
 							   EntryHeader *header,
 							   const char **payload, Size *payload_len);
 
-#endif							/* CLARIFY_ENTRY_H */
+#endif							/* CLARIFY_REDIS_ENTRY_H */

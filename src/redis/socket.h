@@ -54,6 +54,7 @@ extern void RedisSocketClose(void);
 /* Resolve the name again before the next connect, if it is not too soon. */
 extern void RedisSocketDoubtAddresses(void);
 
+/* What state it is in; changed by the functions above alone. */
 extern SocketState RedisSocketState(void);
 
 /* For hiredis's buffers and parser.  Not NULL while open. */

@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_BUILTIN_H
-#define CLARIFY_BUILTIN_H
+#ifndef CLARIFY_SECTION_BUILTIN_H
+#define CLARIFY_SECTION_BUILTIN_H
 
 #include "base/compat.h"
 
@@ -64,4 +64,4 @@ extern bool BuiltinTypeReadsZones(Oid type);
  */
 extern bool BuiltinTypeIsPlain(Oid type);
 
-#endif							/* CLARIFY_BUILTIN_H */
+#endif							/* CLARIFY_SECTION_BUILTIN_H */

@@ -17,8 +17,8 @@
  *	watched columns; the row triggers have the same names as arguments.
  *	Triggers, row and a fresh coverage token are put in one commit, under
  *	ShareRowExclusiveLock on the whole partition tree (Cover in ddl/cover.c), and
- *	nothing else changes them but what leaves a hole (ddl/event_trigger.c).  So a snapshot
- *	that sees a coverage row sees the row in attached_table that belongs to
+ *	nothing else changes them but what leaves a hole (ddl/event_trigger.c).  So
+ *	a snapshot that sees a coverage row sees the row in attached_table that belongs to
  *	it.  Writers from before were done by then, prepared transactions too, and
  *	those from after have found the new triggers: a change that such a snapshot
  *	sees, and that was not there when the coverage row was committed, has

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_FINGERPRINT_H
-#define CLARIFY_FINGERPRINT_H
+#ifndef CLARIFY_SECTION_FINGERPRINT_H
+#define CLARIFY_SECTION_FINGERPRINT_H
 
 #include "base/compat.h"
 
@@ -20,4 +20,4 @@
 extern uint64 SectionFingerprint(const Section *section, Query *query,
 								 const SectionUses *uses, uint64 outside);
 
-#endif							/* CLARIFY_FINGERPRINT_H */
+#endif							/* CLARIFY_SECTION_FINGERPRINT_H */

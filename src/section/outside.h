@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_OUTSIDE_H
-#define CLARIFY_OUTSIDE_H
+#ifndef CLARIFY_SECTION_OUTSIDE_H
+#define CLARIFY_SECTION_OUTSIDE_H
 
 #include "base/compat.h"
 
@@ -34,4 +34,4 @@ extern void OutsideLook(const SectionUses *uses, Outside *outside);
  */
 extern bool OutsideIsUnchanged(const Section *section, bool at_this_moment);
 
-#endif							/* CLARIFY_OUTSIDE_H */
+#endif							/* CLARIFY_SECTION_OUTSIDE_H */

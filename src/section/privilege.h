@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_PRIVILEGE_H
-#define CLARIFY_PRIVILEGE_H
+#ifndef CLARIFY_SECTION_PRIVILEGE_H
+#define CLARIFY_SECTION_PRIVILEGE_H
 
 #include "base/compat.h"
 
@@ -33,4 +33,4 @@ extern bool RowSecurityApplies(const List *relations);
  */
 extern void RequireSchemaUsage(const List *namespaces);
 
-#endif							/* CLARIFY_PRIVILEGE_H */
+#endif							/* CLARIFY_SECTION_PRIVILEGE_H */

@@ -47,7 +47,7 @@ typedef struct Section
 	List	   *functions;		/* Oids that the executor checks EXECUTE on */
 	List	   *namespaces;		/* Oids of the tables' schemas */
 	List	   *permissions;	/* see privilege.h */
-	Oid			readable_by;	/* likewise: a role, or InvalidOid; */
+	Oid			readable_by;	/* a role that may (call/caller.c), or InvalidOid; */
 	uint64		readable_at;	/* as of then */
 
 	bool		quiet;			/* when last built under this analysis, nobody else's

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_ZONE_H
-#define CLARIFY_ZONE_H
+#ifndef CLARIFY_SECTION_ZONE_H
+#define CLARIFY_SECTION_ZONE_H
 
 #include "base/compat.h"
 
@@ -21,4 +21,4 @@
  */
 extern uint64 ZoneDigest(const char *name, bool *complete);
 
-#endif							/* CLARIFY_ZONE_H */
+#endif							/* CLARIFY_SECTION_ZONE_H */

@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_ZONE_FILES_H
-#define CLARIFY_ZONE_FILES_H
+#ifndef CLARIFY_SECTION_ZONE_FILES_H
+#define CLARIFY_SECTION_ZONE_FILES_H
 
 #include "base/compat.h"
 
@@ -29,4 +29,4 @@ extern uint64 ZoneFilesDigest(void);
  */
 extern bool ZoneFilesAreUnchanged(bool at_this_moment);
 
-#endif							/* CLARIFY_ZONE_FILES_H */
+#endif							/* CLARIFY_SECTION_ZONE_FILES_H */

@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_LOCAL_STORE_H
-#define CLARIFY_LOCAL_STORE_H
+#ifndef CLARIFY_TIER_LOCAL_STORE_H
+#define CLARIFY_TIER_LOCAL_STORE_H
 
 #include "base/compat.h"
 
@@ -82,4 +82,4 @@ extern bool LocalStoreAccepts(const LocalStore *store, const TierItem *item,
 extern void LocalStoreWrite(LocalStore *store, uint64 user_hash, TierItem *item,
 							TimestampTz now);
 
-#endif							/* CLARIFY_LOCAL_STORE_H */
+#endif							/* CLARIFY_TIER_LOCAL_STORE_H */

@@ -11,8 +11,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CLARIFY_LOCAL_TIER_H
-#define CLARIFY_LOCAL_TIER_H
+#ifndef CLARIFY_TIER_LOCAL_TIER_H
+#define CLARIFY_TIER_LOCAL_TIER_H
 
 #include "base/compat.h"
 
@@ -46,7 +46,6 @@ extern void LocalTierRead(TierItem **items, int nitems);
  */
 extern void LocalTierFill(TierItem **items, int nitems);
 
-/* For people: the partitions' figures may be a moment apart. */
 typedef struct LocalTierInfo
 {
 	uint64		size;			/* bytes in all; 0: off */
@@ -55,6 +54,7 @@ typedef struct LocalTierInfo
 	uint64		evictions;		/* entries that had to make room */
 } LocalTierInfo;
 
+/* For people: the partitions' figures may be a moment apart. */
 extern void LocalTierGetInfo(LocalTierInfo *info);
 
-#endif							/* CLARIFY_LOCAL_TIER_H */
+#endif							/* CLARIFY_TIER_LOCAL_TIER_H */
