@@ -389,7 +389,8 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	section->fault = fault == NULL ? NULL : pstrdup(fault);
 	MemoryContextSwitchTo(old_context);
 
-	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
+	section->fingerprint = fault != NULL ? 0 :
+		SectionFingerprint(section, query, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
 	section->zone_files = (fault == NULL && outside.zone_files);
 }

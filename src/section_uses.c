@@ -40,7 +40,7 @@ UseFunctionBody(SectionUses *uses, Oid funcid)
 	bool		isnull;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", funcid);
+		return;					/* dropped meanwhile, so not one of the server's own */
 	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId)
 	{
 		body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &isnull);
