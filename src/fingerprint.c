@@ -9,10 +9,10 @@
  *
  * What a text means is more than the text: a new function, operator or cast in
  * pg_catalog, a superuser's doing, may be preferred to the one that the same
- * text meant before.  So the analyzed query counts, with each function,
- * operator, cast and collation as an Oid.  It also has the tables' Oids, their
- * columns' names and places in the text; these are the same for all who share
- * entries, since they are in physical copies, and elsewhere the instance differs.
+ * text meant before.  So what the analyzed query is made of counts: its kinds of
+ * nodes and their types, each function, operator and collation as an Oid.  Tables
+ * and columns don't: when they change, so does the version, and readers with a
+ * snapshot of before may go on with the entries of before.
  *
  * What a function does can be changed by the same superuser, under the same Oid,
  * with CREATE OR REPLACE.  So the rows of pg_proc and pg_aggregate count, of all
@@ -130,16 +130,15 @@ AppendCollation(StringInfo buf, Oid collation)
 
 /* The ttl is part of it, or a shorter one would not hold for entries made before. */
 uint64
-SectionFingerprint(const Section *section, Query *query, const SectionUses *uses,
-				   uint64 outside)
+SectionFingerprint(const Section *section, const SectionUses *uses, uint64 outside)
 {
 	StringInfoData buf;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "%d|" UINT64_FORMAT "|%s|%d|" INT64_FORMAT "|%s|%s", PAYLOAD_FORMAT,
-					 outside, section->name, section->single_row, section->ttl_us,
-					 section->query, nodeToString(query));
+	appendStringInfo(&buf, "%d|" UINT64_FORMAT "|" UINT64_FORMAT "|%s|%d|" INT64_FORMAT "|%s",
+					 PAYLOAD_FORMAT, outside, uses->meaning, section->name,
+					 section->single_row, section->ttl_us, section->query);
 	foreach(lc, uses->functions)
 		AppendFunction(&buf, lfirst_oid(lc));
 	foreach(lc, uses->collations)

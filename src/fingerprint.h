@@ -14,10 +14,10 @@
 #include "section_uses.h"
 
 /*
- * The fingerprint of a section whose query, wrapped in what makes JSON of it, was
- * analyzed to `query`, uses `uses`, and reads outside what `outside` stands for.
+ * The fingerprint of a section whose query, wrapped in what makes JSON of it,
+ * uses `uses`, and reads outside what `outside` stands for.
  */
-extern uint64 SectionFingerprint(const Section *section, Query *query,
-								 const SectionUses *uses, uint64 outside);
+extern uint64 SectionFingerprint(const Section *section, const SectionUses *uses,
+								 uint64 outside);
 
 #endif							/* CLARIFY_FINGERPRINT_H */

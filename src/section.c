@@ -390,7 +390,7 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	MemoryContextSwitchTo(old_context);
 
 	section->fingerprint = fault != NULL ? 0 :
-		SectionFingerprint(section, query, &uses, outside.digest);
+		SectionFingerprint(section, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
 	section->zone_files = (fault == NULL && outside.zone_files);
 }

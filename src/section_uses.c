@@ -17,6 +17,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "common/hashfn.h"
 #include "nodes/nodeFuncs.h"
 #include "section_expr.h"
 #include "section_uses.h"
@@ -25,6 +26,13 @@
 #include "utils/syscache.h"
 
 static bool UsesWalker(Node *node, SectionUses *uses);
+
+static void
+Note(SectionUses *uses, uint32 value)
+{
+	uses->meaning = hash_combine64(uses->meaning, murmurhash32(value));
+}
+
 static void UseFunction(SectionUses *uses, Oid funcid);
 
 /*
@@ -60,6 +68,7 @@ UseFunctionBody(SectionUses *uses, Oid funcid)
 static void
 UseFunction(SectionUses *uses, Oid funcid)
 {
+	Note(uses, funcid);
 	if (!OidIsValid(funcid) || list_member_oid(uses->functions, funcid))
 		return;
 	uses->functions = lappend_oid(uses->functions, funcid);
@@ -71,6 +80,7 @@ UseFunction(SectionUses *uses, Oid funcid)
 static void
 UseOperator(SectionUses *uses, Oid opno)
 {
+	Note(uses, opno);
 	if (OidIsValid(opno))
 		UseFunction(uses, get_opcode(opno));
 }
@@ -78,6 +88,7 @@ UseOperator(SectionUses *uses, Oid opno)
 static void
 UseCollation(SectionUses *uses, Oid collation)
 {
+	Note(uses, collation);
 	if (OidIsValid(collation))
 		uses->collations = list_append_unique_oid(uses->collations, collation);
 }
@@ -193,8 +204,13 @@ UsesWalker(Node *node, SectionUses *uses)
 	if (node == NULL)
 		return false;
 
+	/* A column is what the text says it is; some stand here unsaid. */
+	if (!IsA(node, Var))
+		Note(uses, nodeTag(node));
 	if (SectionExprIsKnown(node))
 	{
+		if (!IsA(node, Var))
+			Note(uses, exprType(node));
 		check_functions_in_node(node, UseFunctionOfNode, uses);
 		UseCollation(uses, exprCollation(node));
 		UseCollation(uses, exprInputCollation(node));
@@ -257,6 +273,7 @@ SectionCollectUses(Query *query, SectionUses *uses)
 	uses->functions = NIL;
 	/* jsonb and jsonpath compare by it without saying so. */
 	uses->collations = list_make1_oid(DEFAULT_COLLATION_OID);
+	uses->meaning = 0;
 	uses->zones = NIL;
 	uses->any_zone = false;
 	uses->reads_time = false;

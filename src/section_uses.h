@@ -22,6 +22,9 @@ typedef struct SectionUses
 								 * check EXECUTE on, operators' included */
 	List	   *collations;		/* Oids; the default one is the first in any
 								 * case, without InvalidOid */
+	uint64		meaning;		/* a hash of what the names in the text and the
+								 * types without a name were resolved to; not of
+								 * tables and columns */
 	List	   *zones;			/* palloc'd names of time zones that stand in it */
 	bool		any_zone;		/* and others may come from data, or
 								 * abbreviations */
