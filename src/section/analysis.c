@@ -147,7 +147,8 @@ AnalyzeInto(Section *section, Snapshot snapshot)
 	MemoryContextSwitchTo(old_context);
 
 	AskWitness(section, snapshot, false);
-	section->fingerprint = SectionFingerprint(section, query, &uses, outside.digest);
+	section->fingerprint = fault != NULL ? 0 :
+		SectionFingerprint(section, query, &uses, outside.digest);
 	section->reads_time = uses.reads_time;
 	section->zone_files = (fault == NULL && outside.zone_files);
 }

@@ -7,8 +7,8 @@
  * a result may change between statements, not what it depends on; so each
  * STABLE function is refused unless it was read and found to depend on the
  * time and on pinned settings only.  IMMUTABLE is believed, but for the few
- * functions that are not.  What a newer server adds is refused until somebody
- * has looked at it.
+ * functions that are not.  What these read outside the database is in outside.c.
+ * What a newer server adds is refused until somebody has looked at it.
  *
  *-------------------------------------------------------------------------
  */

@@ -6,8 +6,9 @@
  *
  * The checks walk the analyzed, not yet rewritten query.  They prove that the
  * result depends on nothing but: the rows of attached tables that bumps
- * announce, $1, the time, the settings pinned while building (ground/pin.c), and the
- * versions of the server and of the collations.
+ * announce, $1, the time, the settings pinned while building (ground/pin.c), and what
+ * the fingerprint stands for: the meaning of the text, and files and libraries
+ * outside the database (fingerprint.c, outside.c).
  *
  * Of the settings that anybody may set, what passes depends on these, which
  * are therefore to be pinned whenever a section is deparsed, analyzed or run:

@@ -195,7 +195,7 @@ ReadZoneFolder(const char *path, int depth)
 			continue;
 		if (S_ISDIR(st.st_mode))
 			ReadZoneFolder(child, depth + 1);
-		else
+		else if (S_ISREG(st.st_mode))
 			ReadZoneFile(child);
 	}
 	FreeDir(dir);

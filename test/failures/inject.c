@@ -26,9 +26,9 @@
 
 #include "redis/breaker.h"
 
-PG_FUNCTION_INFO_V1(clarify_failure_arm);
-PG_FUNCTION_INFO_V1(clarify_failure_report);
-PG_FUNCTION_INFO_V1(clarify_failure_places);
+CLARIFY_FUNCTION(clarify_failure_arm);
+CLARIFY_FUNCTION(clarify_failure_report);
+CLARIFY_FUNCTION(clarify_failure_places);
 
 #define MAX_CALLBACKS 16
 #define MAX_PLACES 4096
