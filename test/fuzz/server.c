@@ -7,12 +7,12 @@
  */
 #include "fuzz.h"
 
+#include "base/settings.h"
+#include "base/user_key.h"
 #include "catalog/namespace.h"
 #include "common/hmac.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
-#include "settings.h"
-#include "user_key.h"
 #include "utils/builtins.h"
 
 int	  fuzz_encoding = PG_UTF8;
