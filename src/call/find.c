@@ -18,7 +18,8 @@
 #include "section/analysis.h"
 #include "tier/local_tier.h"
 
-int
+/* Those that are missing. */
+static int
 CollectMissing(ContextCall *call, TierItem **items)
 {
 	int			nitems = 0;

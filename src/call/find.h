@@ -17,9 +17,6 @@
 
 #include "call/call.h"
 
-/* Those that are missing.  Does not raise. */
-extern int	CollectMissing(ContextCall *call, TierItem **items);
-
 /*
  * Look for what is missing: in the local tier; in Redis, for the nitems items
  * that are.  What Redis has goes into the local tier.  What the caller may not

@@ -34,7 +34,7 @@
 #include "utils/timestamp.h"
 #include "version/write.h"
 
-/* Rows at which others come first before a writer inserts one instead, */
+/* A writer inserts a row after it has lost so many to other writers, */
 #define MAX_UPDATE_TRIES 4
 
 /*
