@@ -106,7 +106,7 @@ ForgetOnSyscache(Datum arg, int cacheid, uint32 hashvalue)
  * What a name in a section's text, or a type without a name, is resolved by.
  * Whichever object changes, all analyses are made anew: of a new function, of any
  * name and schema, one is told no more than a hash.  For five sections that costs
- * each backend's next call 0.25 ms.
+ * each backend's next call 0.16 ms, and what it builds next is planned anew.
  *
  * Not watched, because it can't change what the text means:
  *

@@ -91,6 +91,9 @@ clarify_failure_point(const char *function, const void *from)
 {
 	if (forbidden != NULL)
 	{
+		/* As the callbacks use it, to find something, it can't. */
+		if (strcmp(function, "hash_search") == 0)
+			return;
 		finding = function;
 		finding_in = forbidden;
 		return;
