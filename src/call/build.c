@@ -27,36 +27,49 @@
  *	  So is what reads partitioned tables, what policies hold the caller to, and
  *	  what is not analyzed.
  *
- * Names in the query are looked up under the pinned search_path whichever way
- * it is.  What is then planned for this once is planned under the caller's: there
- * are no names in it any more but those that functions of others look up, of a
- * policy, say, or of an index' expression, which are evaluated or inlined when
- * this backend first hears of the index; and they are to find what they find in a
- * plain query, or would raise.  What is bypassed is also run under it; it is for
- * the caller alone.  What may be kept is run under the pinned one, and kept only if
- * no such function had an opportunity.  As the relation cache has what became of
- * an expression, that is so when it is built once more.  (What became of it may be
- * wrong, so plans for what may be kept do without: ground/plan_for_all.c.)  SPI plans
- * and runs under one search_path, so no plan is kept where there are such indexes.
+ * Whatever may be kept is planned and run on the pinned ground (ground/ground.c), where
+ * no code of others has anything to do: its plans do without what such code is in
+ * (ground/plan_for_all.c), and where they can't, the section is not cached.  That the
+ * planner looks at the indexes of a table nevertheless can't be helped; so those with
+ * functions of others are loaded on the caller's ground before, since what they become
+ * stays in the session.  If such code still had an opportunity, what was built is not
+ * kept, and what the session has made of the indexes is forgotten.
+ *
+ * What is for the caller alone may be full of such code: policies, views, domains.  Its
+ * names are looked up on the pinned ground, as they are not the caller's; then, if there
+ * is any, it is planned and run on the caller's, as a plain query is.  So a policy shows
+ * what it shows there.  Only making JSON of its rows is for the pinned ground again.
  *
  *-------------------------------------------------------------------------
  */
 #include "base/compat.h"
 
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "call/build.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "funcapi.h"
 #include "ground/plan_for_all.h"
+#include "meta/partition_tree.h"
+#include "meta/planned_code.h"
+#include "miscadmin.h"
 #include "section/privilege.h"
 #include "section/query.h"
 #include "tcop/tcopprot.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "version/read.h"
 
 void
@@ -99,21 +112,26 @@ PayloadStart(DestReceiver *self, int operation, TupleDesc typeinfo)
 {
 }
 
-static bool
-PayloadTakeRow(TupleTableSlot *slot, DestReceiver *self)
+static void
+TakeJson(PayloadReceiver *receiver, Datum value)
 {
-	PayloadReceiver *receiver = (PayloadReceiver *) self;
-	bool		isnull;
-	Datum		value = slot_getattr(slot, 1, &isnull);
-	text	   *json;
+	text	   *json = DatumGetTextPP(value);	/* json is of the same format */
 
-	if (isnull)
-		elog(ERROR, "row_to_json returned null");
-	json = DatumGetTextPP(value);	/* of the same format */
 	if (!receiver->single_row)
 		appendStringInfoCharMacro(&receiver->payload,
 								  receiver->payload.len == 0 ? '[' : ',');
 	appendBinaryStringInfo(&receiver->payload, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
+}
+
+static bool
+PayloadTakeRow(TupleTableSlot *slot, DestReceiver *self)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, 1, &isnull);
+
+	if (isnull)
+		elog(ERROR, "row_to_json returned null");
+	TakeJson((PayloadReceiver *) self, value);
 	return true;
 }
 
@@ -249,53 +267,138 @@ OnceErrorContext(void *arg)
 		errcontext("SQL statement \"%s\"", sql);
 }
 
-static PlannedStmt *
-PlanOnce(Ground *ground, const char *sql, ParamListInfo params)
+static List *
+ParseOnce(const char *sql)
 {
 	Oid			types[1] = {UUIDOID};
 	List	   *raw = pg_parse_query(sql);
-	List	   *queries = pg_analyze_and_rewrite_fixedparams(linitial(raw), sql, types, 1, NULL);
 
-	GroundTake(ground, PATH_OF_CALLER);
+	return pg_analyze_and_rewrite_fixedparams(linitial(raw), sql, types, 1, NULL);
+}
+
+static PlannedStmt *
+PlanOnce(List *queries, const char *sql, ParamListInfo params)
+{
 	return linitial(pg_plan_queries(queries, sql, CURSOR_OPT_NO_SCROLL, params));
 }
 
-static void
-Run(PlannedStmt *plan, const char *sql, ParamListInfo params, PayloadReceiver *receiver)
+/* Run it under the active snapshot; returns the form of its rows, palloc'd. */
+static TupleDesc
+Run(PlannedStmt *plan, const char *sql, ParamListInfo params, DestReceiver *receiver,
+	bool single_row)
 {
 	QueryDesc  *query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
-										&receiver->pub, params, NULL, 0);
+										receiver, params, NULL, 0);
+	TupleDesc	desc;
 
 	ExecutorStart(query, 0);
-	compat_executor_run(query, receiver->single_row ? 1 : 0);
+	desc = CreateTupleDescCopy(query->tupDesc);
+	compat_executor_run(query, single_row ? 1 : 0);
 	ExecutorFinish(query);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);
+	return desc;
+}
+
+/* In a context of its own, with what errors in `sql` are to say. */
+typedef struct OnceState
+{
+	MemoryContext context;
+	MemoryContext old_context;
+	ErrorContextCallback error_context;
+} OnceState;
+
+static void
+OnceBegin(OnceState *once, char *(*make_sql) (const char *query), const Section *section)
+{
+	once->context = AllocSetContextCreate(CurrentMemoryContext, "clarify_cache build",
+										  ALLOCSET_DEFAULT_SIZES);
+	once->old_context = MemoryContextSwitchTo(once->context);
+	once->error_context.previous = error_context_stack;
+	once->error_context.callback = OnceErrorContext;
+	once->error_context.arg = make_sql(section->query);
+	error_context_stack = &once->error_context;
+}
+
+static void
+OnceEnd(OnceState *once)
+{
+	error_context_stack = once->error_context.previous;
+	MemoryContextSwitchTo(once->old_context);
+	MemoryContextDelete(once->context);
 }
 
 /* The ground has been taken. */
 static void
 ExecuteOnce(BuildState *state, const Section *section, ParamListInfo params,
-			PayloadReceiver *receiver, GroundPath run_path)
+			PayloadReceiver *receiver)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "clarify_cache build",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	char	   *sql = SectionBuildQuery(section->query);
-	ErrorContextCallback error_context = {
-		.previous = error_context_stack,
-		.callback = OnceErrorContext,
-		.arg = sql
-	};
+	OnceState	once;
+	const char *sql;
+	List	   *queries;
 	PlannedStmt *plan;
 
-	error_context_stack = &error_context;
-	plan = PlanOnce(&state->ground, sql, params);
-	GroundTake(&state->ground, run_path);
-	Run(plan, sql, params, receiver);
-	error_context_stack = error_context.previous;
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(context);
+	OnceBegin(&once, SectionBuildQuery, section);
+	sql = once.error_context.arg;
+	queries = ParseOnce(sql);
+	GroundTake(&state->ground, PATH_PINNED);
+	plan = PlanOnce(queries, sql, params);
+	GroundTake(&state->ground, PATH_PINNED);
+	(void) Run(plan, sql, params, &receiver->pub, receiver->single_row);
+	OnceEnd(&once);
+}
+
+/*----------
+ * For the caller alone
+ *----------
+ */
+
+/* The rows as JSON, by the function that makes it of all the others. */
+static void
+TakeStoredRows(Tuplestorestate *rows, TupleDesc desc, PayloadReceiver *receiver)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(BlessTupleDesc(desc), &TTSOpsMinimalTuple);
+
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		Datum		row = ExecFetchSlotHeapTupleDatum(slot);
+
+		TakeJson(receiver, DirectFunctionCall1(row_to_json, row));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * Parsed on the pinned ground, and made JSON of on it.  Planned and run on the caller's, if
+ * there is code of others in it; else, all is PostgreSQL's own, and the text is to be what
+ * everybody's is.
+ */
+static void
+ExecuteForCaller(BuildState *state, const Section *section, ParamListInfo params,
+				 PayloadReceiver *receiver)
+{
+	Tuplestorestate *rows;
+	DestReceiver *store = CreateDestReceiver(DestTuplestore);
+	OnceState	once;
+	const char *sql;
+	List	   *queries;
+	TupleDesc	desc;
+	bool		foreign;
+
+	OnceBegin(&once, SectionRowsQuery, section);
+	sql = once.error_context.arg;
+	rows = tuplestore_begin_heap(false, false, work_mem);
+	SetTuplestoreDestReceiverParams(store, rows, once.context, true, NULL, NULL);
+	queries = ParseOnce(sql);
+	foreign = PlannedCodeInQuery(linitial(queries));
+	if (foreign)
+		GroundStepOff(&state->ground);
+	desc = Run(PlanOnce(queries, sql, params), sql, params, store, receiver->single_row);
+	if (foreign)
+		GroundStepOn(&state->ground);
+	TakeStoredRows(rows, desc, receiver);
+	tuplestore_end(rows);
+	OnceEnd(&once);
 }
 
 /*----------
@@ -303,7 +406,6 @@ ExecuteOnce(BuildState *state, const Section *section, ParamListInfo params,
  *----------
  */
 
-/* By a policy that holds the caller, or for the caller alone. */
 static char *
 BuildForCaller(BuildState *state, Section *section, ParamListInfo params, Size *len)
 {
@@ -311,9 +413,57 @@ BuildForCaller(BuildState *state, Section *section, ParamListInfo params, Size *
 
 	PayloadBegin(&receiver, state->result_context, section->single_row);
 	GroundTakeAll(&state->ground, PATH_PINNED);
-	ExecuteOnce(state, section, params, &receiver, PATH_OF_CALLER);
+	ExecuteForCaller(state, section, params, &receiver);
 	GroundTake(&state->ground, PATH_PINNED);
 	return PayloadEnd(&receiver, len);
+}
+
+/*
+ * Have the session hear of the indexes with functions of others, on the caller's ground.
+ * False if one has a predicate that folds to nothing, which the session does not
+ * remember, so that it would be evaluated again.
+ */
+static bool
+LoadForeignIndexes(BuildState *state, const Section *section)
+{
+	bool		all_kept = true;
+	ListCell   *lc;
+
+	GroundStepOff(&state->ground);
+	foreach(lc, section->foreign_indexes)
+	{
+		Relation	index = try_relation_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index == NULL)
+			continue;
+		(void) RelationGetIndexExpressions(index);
+		if (RelationGetIndexPredicate(index) == NIL &&
+			!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+			all_kept = false;
+		relation_close(index, NoLock);
+	}
+	GroundStepOn(&state->ground);
+	return all_kept;
+}
+
+/* What the session may have made of them on the pinned ground, it is to make anew. */
+static void
+ForgetForeignIndexes(const Section *section)
+{
+	ListCell   *lc;
+
+	foreach(lc, section->relations)
+	{
+		ListCell   *lc_member;
+
+		foreach(lc_member, PartitionTree(lfirst_oid(lc), NoLock))
+		{
+			ListCell   *lc_index;
+
+			foreach(lc_index, PlannedCodeIndexes(lfirst_oid(lc_member)))
+				RelationCacheInvalidateEntry(lfirst_oid(lc_index));
+		}
+	}
 }
 
 /*
@@ -334,7 +484,7 @@ Execute(BuildState *state, Section *section, ParamListInfo params,
 	else if (!section->analyzed || RowSecurityApplies(section->relations))
 		return false;
 	else
-		ExecuteOnce(state, section, params, receiver, PATH_PINNED);
+		ExecuteOnce(state, section, params, receiver);
 	return true;
 }
 
@@ -353,6 +503,8 @@ BuildForAll(BuildState *state, Section *section, ParamListInfo params, Size *len
 	bool		before;
 	volatile bool done = false;
 
+	if (section->foreign_indexes != NIL && !LoadForeignIndexes(state, section))
+		return NULL;
 	PayloadBegin(&receiver, state->result_context, section->single_row);
 	GroundTakeAll(ground, PATH_PINNED);
 	ground->foreign = false;
@@ -369,6 +521,8 @@ BuildForAll(BuildState *state, Section *section, ParamListInfo params, Size *len
 	if (!done)
 		return NULL;
 	GroundTake(ground, PATH_PINNED);
+	if (ground->foreign)
+		ForgetForeignIndexes(section);
 	counts_now = PlanForAllCount();
 	state->may_keep = !ground->foreign && counts_now.failures == counts.failures;
 	section->quiet = state->may_keep && counts_now.left_out == counts.left_out;
@@ -395,6 +549,15 @@ BuildTwice(BuildState *state, Section *section, ParamListInfo params, Size *len)
 	return payload;
 }
 
+/* Is all known that there is to know of what planning it runs? */
+static bool
+MayBuildForAll(const Section *section)
+{
+	return section->analyzed && section->fault == NULL && !OidIsValid(section->foreign_table) &&
+		!OidIsValid(section->unwitnessed) && !section->witnessed_once &&
+		section->doubts == section->doubts_settled;
+}
+
 char *
 BuildSection(BuildState *state, Section *section, const UserKey *user, bool bypassed, Size *len)
 {
@@ -407,7 +570,7 @@ BuildSection(BuildState *state, Section *section, const UserKey *user, bool bypa
 		.ptype = UUIDOID
 	};
 	state->may_keep = false;
-	if (section->analyzed && section->fault == NULL)
+	if (MayBuildForAll(section))
 		payload = BuildTwice(state, section, params, len);
 	if (payload == NULL)
 		payload = BuildForCaller(state, section, params, len);

@@ -79,6 +79,9 @@ IsKnownReader(const Section *section)
 BypassReason
 BypassReasonOfCaller(Section *section)
 {
+	/* Before the checks, which accept invalidations on their way. */
+	uint64		changes = PrivilegeChanges();
+
 	if (IsKnownReader(section))
 		return BYPASS_NONE;
 	if (RowSecurityApplies(section->relations))
@@ -88,7 +91,7 @@ BypassReasonOfCaller(Section *section)
 	if (MayRemember())
 	{
 		section->readable_by = GetUserId();
-		section->readable_at = PrivilegeChanges();
+		section->readable_at = changes;
 	}
 	return BYPASS_NONE;
 }

@@ -215,7 +215,7 @@ JudgeSection(const ContextCall *call, SectionCall *section)
 		return reason;
 	if (OidIsValid(section->section->unwitnessed))
 		return BYPASS_HOLE;
-	if (section->section->fault != NULL)
+	if (section->section->fault != NULL || OidIsValid(section->section->foreign_table))
 		return BYPASS_UNCACHEABLE;
 	return BypassReasonOfCaller(section->section);
 }

@@ -256,6 +256,22 @@ clarify_on_ddl_command_start(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/*
+ * While the extension's tables have other columns than the library knows, nothing is
+ * recorded; so nobody makes them so, even for a moment.  (What they have come from, an
+ * update script or a library of before, is not this transaction's doing.)
+ */
+static void
+RefuseStrangeTables(void)
+{
+	if (!creating_extension && ExtTablesMadeStrange())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("tables of extension \"%s\" can't be given other columns", CLARIFY_EXTENSION),
+				 errdetail("Changes of attached tables could not be recorded."),
+				 errhint("Columns may be added behind the others.")));
+}
+
 Datum
 clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 {
@@ -271,6 +287,7 @@ clarify_on_ddl_command_end(PG_FUNCTION_ARGS)
 				 errmsg("objects of extension \"%s\" can't be renamed, moved or dropped", CLARIFY_EXTENSION),
 				 errdetail("Changes of attached tables could not be recorded."),
 				 errhint("Use DROP EXTENSION to remove them all.")));
+	RefuseStrangeTables();
 	if (ExtTablesGet() == NULL)
 		PG_RETURN_VOID();
 

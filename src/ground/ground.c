@@ -20,6 +20,13 @@
  * something: the pinned value would then stay when the level ends.  A role that
  * it has taken on is put aside, and is back at the end.
  *
+ * Nor may what the session keeps be made on this ground: what the relation cache has of
+ * an index, what a domain's or a function's cached expressions became, would then hold
+ * for later queries of the session, under settings that are not its own, and rows would
+ * be missing, or be left out of an index for good.  So other people's code is run on
+ * the caller's (GroundStepOff): what is built for the caller alone, and the indexes of a
+ * table, once, before a query on it is planned here.
+ *
  * search_path has a second nest level upon the other settings', since some
  * steps are to see the caller's own.
  *
@@ -155,6 +162,30 @@ void
 GroundTakeAll(Ground *ground, GroundPath path)
 {
 	Take(ground, path, true);
+}
+
+void
+GroundStepOff(Ground *ground)
+{
+	GroundTakeAll(ground, PATH_PINNED);
+	UnpinSettings(ground->nest_level);
+}
+
+/* What other code has done meanwhile is for the next step to stand upon, or not. */
+void
+GroundStepOn(Ground *ground)
+{
+	const Caller *caller = ground->caller;
+	uint64		foreign_calls = ForeignCodeCount();
+
+	if (foreign_calls != ground->foreign_calls)
+		ground->foreign = true;
+	ground->foreign_calls = foreign_calls;
+	if (!IsCaller(caller) || row_security != caller->row_security ||
+		GetSessionUserId() != caller->session_user || GetActiveSnapshot() != caller->snapshot)
+		ground->disturbed = true;
+	Stand(ground);
+	SetPath(ground, PATH_PINNED);
 }
 
 void

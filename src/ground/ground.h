@@ -63,4 +63,11 @@ extern void GroundTake(Ground *ground, GroundPath path);
 /* The same with a look at all settings: before the first step of each build. */
 extern void GroundTakeAll(Ground *ground, GroundPath path);
 
+/*
+ * Between these two the settings are the caller's, as other code has left them, and the
+ * role is the one that the call began as: for what must not happen under pins.
+ */
+extern void GroundStepOff(Ground *ground);
+extern void GroundStepOn(Ground *ground);
+
 #endif							/* CLARIFY_GROUND_H */

@@ -23,72 +23,14 @@
  */
 #include "base/compat.h"
 
-#include "access/transam.h"
-#include "catalog/pg_index.h"
-#include "catalog/pg_partitioned_table.h"
 #include "ground/plan_for_all.h"
-#include "nodes/nodeFuncs.h"
+#include "meta/planned_code.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/plancat.h"
-#include "utils/builtins.h"
-#include "utils/syscache.h"
 
 static bool for_all = false;
 static PlanForAllCounts counts = {0};
 static get_relation_info_hook_type previous_hook = NULL;
-
-static bool
-IsForeign(Oid function, void *context)
-{
-	return function >= FirstNormalObjectId;
-}
-
-static bool
-ForeignWalker(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	return check_functions_in_node(node, IsForeign, context) ||
-		IsA(node, CoerceToDomain) ||
-		expression_tree_walker(node, ForeignWalker, context);
-}
-
-/* Is the tree that a catalog has in a column, if any, one with such a function? */
-static bool
-ColumnIsForeign(int cache, HeapTuple tuple, AttrNumber column)
-{
-	bool		isnull;
-	Datum		value = SysCacheGetAttr(cache, tuple, column, &isnull);
-
-	return !isnull && ForeignWalker(stringToNode(TextDatumGetCString(value)), NULL);
-}
-
-static bool
-IndexIsForeign(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	result = ColumnIsForeign(INDEXRELID, tuple, Anum_pg_index_indpred) ||
-		ColumnIsForeign(INDEXRELID, tuple, Anum_pg_index_indexprs);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-static bool
-PartitionKeyIsForeign(Oid table)
-{
-	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(table));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ColumnIsForeign(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs);
-	ReleaseSysCache(tuple);
-	return result;
-}
 
 static void
 LeaveOutForeign(PlannerInfo *root, Oid table, bool inhparent, RelOptInfo *rel)
@@ -101,12 +43,12 @@ LeaveOutForeign(PlannerInfo *root, Oid table, bool inhparent, RelOptInfo *rel)
 		return;
 	foreach(lc, rel->indexlist)
 	{
-		if (!IndexIsForeign(((IndexOptInfo *) lfirst(lc))->indexoid))
+		if (!PlannedCodeInIndex(((IndexOptInfo *) lfirst(lc))->indexoid))
 			continue;
 		rel->indexlist = foreach_delete_current(rel->indexlist, lc);
 		counts.left_out++;
 	}
-	if (inhparent && PartitionKeyIsForeign(table))
+	if (inhparent && PlannedCodeInPartitionKey(table))
 		counts.failures++;
 }
 

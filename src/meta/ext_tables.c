@@ -184,6 +184,17 @@ ExtTablesAreMisplaced(void)
 		OidIsValid(get_extension_oid(CLARIFY_EXTENSION, true));
 }
 
+bool
+ExtTablesMadeStrange(void)
+{
+	LOCKTAG		tag;
+
+	if (ExtTablesState() != EXT_STRANGE)
+		return false;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, known_strange);
+	return compat_lock_held(&tag, AccessExclusiveLock);
+}
+
 char *
 ExtTablesMismatch(void)
 {

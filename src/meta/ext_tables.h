@@ -60,6 +60,9 @@ extern Oid	ExtTablesSections(void);
  */
 extern bool ExtTablesAreMisplaced(void);
 
+/* Are the tables strange, and is it this transaction that has changed one of them? */
+extern bool ExtTablesMadeStrange(void);
+
 /*
  * A number that is another whenever an invalidation of one of the tables has arrived:
  * for what is remembered of their rows.

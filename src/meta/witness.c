@@ -53,6 +53,7 @@
 #include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
+#include "meta/planned_code.h"
 #include "meta/storage.h"
 #include "meta/witness.h"
 #include "utils/fmgroids.h"
@@ -71,6 +72,8 @@ typedef struct Member
 	uint64		digest;			/* what they said */
 	TransactionId storage;
 	bool		has_children;
+	List	   *code_indexes;	/* meta/planned_code.h: in this context, */
+	bool		code_elsewhere; /* and in partition key or statistics */
 	uint64		in_tree;		/* comparison in which it was met in the tree, */
 	uint64		in_order;		/* and in which it was what was written down */
 } Member;
@@ -274,6 +277,16 @@ ChangesOf(const Member *member)
 	return member->changes + changes_of_all;
 }
 
+static List *
+CopyIndexes(List *indexes)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(witness_context);
+	List	   *copy = list_copy(indexes);
+
+	MemoryContextSwitchTo(old_context);
+	return copy;
+}
+
 /* What the catalogs say of the member, read anew if need be. */
 static Member *
 LookAt(Oid relid, Oid root)
@@ -284,6 +297,8 @@ LookAt(Oid relid, Oid root)
 	uint64		digest;
 	TransactionId storage;
 	List	   *children;
+	List	   *indexes;
+	bool		elsewhere;
 
 	if (!found)
 		memset((char *) member + sizeof(Oid), 0, sizeof(Member) - sizeof(Oid));
@@ -294,6 +309,11 @@ LookAt(Oid relid, Oid root)
 
 	digest = LookIn(relid, NULL, &children);
 	storage = StorageXid(relid);
+	elsewhere = PlannedCodeInPartitionKey(relid) || PlannedCodeInStatistics(relid);
+	indexes = CopyIndexes(PlannedCodeIndexes(relid));
+	list_free(member->code_indexes);
+	member->code_indexes = indexes;
+	member->code_elsewhere = elsewhere;
 	member->digest = digest;
 	member->storage = storage;
 	member->has_children = (children != NIL);
@@ -492,6 +512,21 @@ WitnessStorageXid(Oid root)
 	for (int i = 0; tree != NULL && i < tree->nmembers; i++)
 		latest = StorageLater(latest, tree->members[i]->storage);
 	return latest;
+}
+
+Oid
+WitnessPlannedCode(Oid root, List **indexes)
+{
+	const Tree *tree = members == NULL ? NULL : FindTree(root);
+	Oid			elsewhere = InvalidOid;
+
+	for (int i = 0; tree != NULL && i < tree->nmembers; i++)
+	{
+		*indexes = list_concat(*indexes, tree->members[i]->code_indexes);
+		if (tree->members[i]->code_elsewhere)
+			elsewhere = tree->members[i]->id;
+	}
+	return elsewhere;
 }
 
 /*----------

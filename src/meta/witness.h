@@ -65,4 +65,11 @@ extern Oid	WitnessRootOf(Oid relid);
  */
 extern TransactionId WitnessStorageXid(Oid root);
 
+/*
+ * Functions of others that planning a query on the tree may run (planned_code.h):
+ * appends the indexes that have any to *indexes, in the current context, and returns a
+ * member that has any elsewhere, or InvalidOid.  After WitnessAgrees.
+ */
+extern Oid	WitnessPlannedCode(Oid root, List **indexes);
+
 #endif							/* CLARIFY_META_WITNESS_H */

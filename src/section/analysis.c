@@ -83,8 +83,9 @@ FaultOf(Query *query, Snapshot snapshot)
 }
 
 /*
- * Are the section's tables what they were when their changes were last watched?  What is
- * true of the snapshot only is asked again each time.
+ * Are the section's tables what they were when their changes were last watched, and
+ * what else is to be known of each partition?  What is true of the snapshot only is
+ * asked again each time.
  */
 static void
 AskWitness(Section *section, Snapshot snapshot, bool again)
@@ -92,12 +93,16 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 	Oid			unwitnessed = InvalidOid;
 	bool		once = false;
 	TransactionId storage_xid = InvalidTransactionId;
+	List	   *foreign_indexes = NIL;
+	Oid			foreign_table = InvalidOid;
 	uint64		doubts = section->doubts;
+	MemoryContext old_context;
 	ListCell   *lc;
 
 	foreach(lc, section->relations)
 	{
 		Oid			relid = lfirst_oid(lc);
+		Oid			table;
 
 		if (!(again ? WitnessStillAgrees(relid) : WitnessAgrees(relid)))
 		{
@@ -107,7 +112,14 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 				unwitnessed = relid;
 		}
 		storage_xid = StorageLater(storage_xid, WitnessStorageXid(relid));
+		table = WitnessPlannedCode(relid, &foreign_indexes);
+		if (OidIsValid(table))
+			foreign_table = table;
 	}
+	old_context = MemoryContextSwitchTo(section->analysis);
+	section->foreign_indexes = list_copy(foreign_indexes);
+	MemoryContextSwitchTo(old_context);
+	section->foreign_table = foreign_table;
 	section->unwitnessed = unwitnessed;
 	section->witnessed_once = once;
 	section->storage_xid = storage_xid;

@@ -40,6 +40,12 @@ SectionBuildQuery(const char *query)
 	return psprintf("SELECT row_to_json(s.*) FROM (%s) s", query);
 }
 
+char *
+SectionRowsQuery(const char *query)
+{
+	return psprintf("SELECT s.* FROM (%s) s", query);
+}
+
 Query *
 SectionAuthorsQuery(const char *query, Query *built)
 {

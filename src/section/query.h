@@ -19,6 +19,9 @@ extern Query *SectionAnalyzeText(const char *sql);
 /* The SQL that builds what a section's payload is made of: JSON of each row. */
 extern char *SectionBuildQuery(const char *query);
 
+/* The SQL for the rows themselves, of which row_to_json() makes the same. */
+extern char *SectionRowsQuery(const char *query);
+
 /*
  * The author's query in what SectionBuildQuery has made of it, analyzed: analyzed but
  * once, as that is most of what an analysis takes.  What is one statement by itself

@@ -38,6 +38,9 @@ typedef struct Section
 								 * or InvalidOid; */
 	bool		witnessed_once; /* for the present snapshot only */
 	TransactionId storage_xid;	/* of all that it reads; see meta/storage.h */
+	List	   *foreign_indexes;	/* of these, those with functions of others, */
+	Oid			foreign_table;	/* and one that has any where no plan can do
+								 * without, or InvalidOid (meta/planned_code.h) */
 	char	   *fault;			/* why it can't be cached, or NULL */
 	uint64		fingerprint;
 	bool		reads_time;		/* at another time the same rows may give another
