@@ -271,7 +271,7 @@ ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const Versi
 	char	   *reason;
 
 	if (ExtTablesState() != EXT_CURRENT)
-		return psprintf("%s; see the error of clarify_cache.repair()", ExtTablesMismatch());
+		return psprintf("%s; the error of clarify_cache.repair() says what to run", ExtTablesMismatch());
 	if (rows == NULL)
 		return pstrdup("this transaction can't tell");
 	reason = ReasonByTables(row->tables, rows);
