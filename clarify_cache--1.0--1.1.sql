@@ -7,8 +7,7 @@ CREATE TABLE clarify_cache.witness (
 	table_id regclass NOT NULL,
 	member_id oid NOT NULL,
 	digest bigint NOT NULL
-) USING heap;
-CREATE INDEX witness_key ON clarify_cache.witness (table_id);
+) USING heap WITH (vacuum_truncate = off);
 ALTER TABLE clarify_cache.witness REPLICA IDENTITY FULL;
 COMMENT ON TABLE clarify_cache.witness IS 'what each attached table and partition of it was made of when its changes were last known to be watched';
 REVOKE ALL ON clarify_cache.witness FROM PUBLIC;

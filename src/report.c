@@ -284,7 +284,7 @@ ReasonOf(Section *section, const SectionRow *row, Snapshot snapshot, const Versi
 		return psprintf("table %s is not what it was when its changes were last known to be watched; run clarify_cache.repair()",
 						TableName(section->unwitnessed));
 	if (reason == NULL && section->fault == NULL && OidIsValid(section->foreign_table))
-		return psprintf("table %s has extended statistics, or is partitioned, by a function that is not PostgreSQL's own, which is evaluated whenever a query on it is planned",
+		return psprintf("planning a query on table %s evaluates functions that are not PostgreSQL's own, or go by settings: in its partition key, extended statistics, or the indexes of a partition",
 						TableName(section->foreign_table));
 	return reason != NULL ? reason : section->fault;
 }

@@ -30,6 +30,7 @@
 #include "base/user_key.h"
 #include "change/change.h"
 #include "commands/trigger.h"
+#include "meta/ext_rows.h"
 #include "meta/ext_tables.h"
 #include "meta/partition_tree.h"
 #include "replication/logicalworker.h"
@@ -50,6 +51,7 @@ typedef struct TrackState
 	bool		counts_all;		/* every UPDATE is a change */
 	int			nwatched;
 	AttrNumber *watched;		/* else one of these columns */
+	List	   *strays;			/* tables that may be attached in their own right */
 } TrackState;
 
 /* Anybody may create a trigger with these functions, of whatever kind. */
@@ -72,6 +74,7 @@ clarify_mark_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Oid			root;
+	ListCell   *lc;
 
 	RequireTrigger(fcinfo, "mark_change", TRIGGER_EVENT_BEFORE,
 				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "BEFORE STATEMENT");
@@ -79,6 +82,17 @@ clarify_mark_change(PG_FUNCTION_ARGS)
 	ChangeMarkTable(root);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 		ChangeRecordTable(root);
+
+	/* Those between may be attached in their own right; see IsStray. */
+	if (RelationGetRelid(trigdata->tg_relation) != root)
+	{
+		foreach(lc, PartitionLineage(RelationGetRelid(trigdata->tg_relation)))
+		{
+			ChangeMarkTable(lfirst_oid(lc));
+			if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+				ChangeRecordTable(lfirst_oid(lc));
+		}
+	}
 	return PointerGetDatum(NULL);
 }
 
@@ -128,6 +142,18 @@ ResolveWatched(TrackState *state, TupleDesc desc, char **names, int nnames)
 	}
 }
 
+/*
+ * A partition has its root's trigger, as a clone.  One of its own is left from a time
+ * when it was no partition, and attached; so is one whose root is not attached.  Where
+ * that came about unseen, it is to be no partition again, perhaps, and found in order.
+ */
+static bool
+IsStray(const Trigger *trigger, Relation rel, Oid root)
+{
+	return rel->rd_rel->relispartition && ExtTablesGet() != NULL &&
+		(!trigger->tgisclone || !TableIsAttached(root));
+}
+
 /* What the arguments do not say for certain is a change of every user's. */
 static TrackState *
 MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
@@ -146,6 +172,13 @@ MakeTrackState(FunctionCallInfo fcinfo, TriggerData *trigdata)
 	}
 	else
 		state->counts_all = true;
+	if (IsStray(trigger, trigdata->tg_relation, state->root))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(context);
+
+		state->strays = PartitionLineage(RelationGetRelid(trigdata->tg_relation));
+		MemoryContextSwitchTo(old_context);
+	}
 	fcinfo->flinfo->fn_extra = state;
 	return state;
 }
@@ -234,12 +267,15 @@ clarify_track_change(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	TrackState *state;
 	bool		is_update;
+	ListCell   *lc;
 
 	RequireTrigger(fcinfo, "track_change", TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
 				   TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW, "AFTER ROW");
 	state = fcinfo->flinfo->fn_extra;
 	if (state == NULL)
 		state = MakeTrackState(fcinfo, trigdata);
+	foreach(lc, state->strays)
+		ChangeRecordTable(lfirst_oid(lc));
 
 	/* In a bulk change, most rows have nothing new to say. */
 	if (ChangeConcernsAll(state->root))

@@ -122,7 +122,7 @@ IsInOrder(const AttachedTable *table, List *columns)
 	VersionOfTable(&rows, table->table_id, &version);
 	return known && version.covered && !version.has_hole &&
 		equal(table->columns, columns) && TableFault(table) == NULL &&
-		WitnessAgrees(table->table_id);
+		WitnessAgrees(table->table_id, NULL);
 }
 
 /* Repair one table, to watch just what is read of it. */

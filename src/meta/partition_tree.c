@@ -63,6 +63,20 @@ PartitionRootById(Oid relid)
 	return relid;
 }
 
+List *
+PartitionLineage(Oid relid)
+{
+	List	   *lineage = NIL;
+	Oid			parent;
+
+	while (OidIsValid(parent = PartitionParent(relid)))
+	{
+		lineage = lappend_oid(lineage, relid);
+		relid = parent;
+	}
+	return lineage;
+}
+
 /*
  * find_all_inheritors would do, but it leaves out partitions that are being
  * detached concurrently.  A member that is gone by now has no children, but to

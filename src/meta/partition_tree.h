@@ -23,6 +23,12 @@ extern Oid	PartitionRoot(Relation rel);
 extern Oid	PartitionRootById(Oid relid);
 
 /*
+ * The Oids of a partition and of all that it is a partition of, but for the root; NIL for
+ * what is no partition.  As PartitionRootById.
+ */
+extern List *PartitionLineage(Oid relid);
+
+/*
  * Oids of the table and all its partitions at all levels, those that are
  * being detached too.  Locks the partitions in lockmode (NoLock: doesn't).
  */

@@ -422,7 +422,7 @@ HasLeft(const WitnessRow *row, uint64 number)
 }
 
 bool
-WitnessAgrees(Oid root)
+WitnessAgrees(Oid root, bool *known)
 {
 	List	   *written;
 	List	   *tree;
@@ -436,6 +436,8 @@ WitnessAgrees(Oid root)
 	foreach(lc, tree)
 		(void) LookAt(lfirst_oid(lc), root);
 	written = ReadWitness(root, SnapshotSelf, false, &ok);
+	if (known != NULL)
+		*known = ok;
 	if (!ok)
 		return false;
 	number = Compare(root, tree, written);
@@ -454,12 +456,14 @@ WitnessAgrees(Oid root)
 }
 
 bool
-WitnessStillAgrees(Oid root)
+WitnessStillAgrees(Oid root, bool *known)
 {
 	const Tree *tree = members == NULL ? NULL : FindTree(root);
 
+	if (known != NULL)
+		*known = true;
 	if (tree == NULL)
-		return WitnessAgrees(root);
+		return WitnessAgrees(root, known);
 	for (int i = 0; i < tree->nmembers; i++)
 	{
 		Member	   *member = tree->members[i];
@@ -469,7 +473,7 @@ WitnessStillAgrees(Oid root)
 			continue;
 		if (member->has_children || LookAt(member->id, root)->digest != digest ||
 			member->has_children)
-			return WitnessAgrees(root);
+			return WitnessAgrees(root, known);
 	}
 	return true;
 }
@@ -522,9 +526,13 @@ WitnessPlannedCode(Oid root, List **indexes)
 
 	for (int i = 0; tree != NULL && i < tree->nmembers; i++)
 	{
-		*indexes = list_concat(*indexes, tree->members[i]->code_indexes);
-		if (tree->members[i]->code_elsewhere)
-			elsewhere = tree->members[i]->id;
+		const Member *member = tree->members[i];
+
+		/* Of partitions, a query would only have those evaluated that it does not prune. */
+		if (member->id == root)
+			*indexes = list_concat(*indexes, member->code_indexes);
+		if (member->code_elsewhere || (member->id != root && member->code_indexes != NIL))
+			elsewhere = member->id;
 	}
 	return elsewhere;
 }

@@ -37,15 +37,16 @@ extern void WitnessDelete(Oid root);
  * Are the table and its partitions, as the catalogs have them now, what was written
  * down?  False if a member is, or is gone, or has come, without that.  The caller has
  * a lock on the table, and has accepted invalidations; the answer holds until the next
- * one of a member, which WitnessRootOf tells.
+ * one of a member, which WitnessRootOf tells.  But if what was written down could not be
+ * read at once, then *known (may be NULL) is set to false, and the answer holds for now.
  */
-extern bool WitnessAgrees(Oid root);
+extern bool WitnessAgrees(Oid root, bool *known);
 
 /*
  * The same for a table of which WitnessAgrees has said yes before: looks again only at
  * members of which an invalidation has arrived since.
  */
-extern bool WitnessStillAgrees(Oid root);
+extern bool WitnessStillAgrees(Oid root, bool *known);
 
 /*
  * Were they so when this MVCC snapshot was taken?  Reads all of it, and remembers

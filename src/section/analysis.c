@@ -20,6 +20,7 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "ground/pin.h"
 #include "meta/ext_rows.h"
 #include "meta/storage.h"
@@ -84,8 +85,8 @@ FaultOf(Query *query, Snapshot snapshot)
 
 /*
  * Are the section's tables what they were when their changes were last watched, and
- * what else is to be known of each partition?  What is true of the snapshot only is
- * asked again each time.
+ * what else is to be known of each partition?  What is true of the snapshot or of the
+ * moment only is asked again each time.
  */
 static void
 AskWitness(Section *section, Snapshot snapshot, bool again)
@@ -103,13 +104,19 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 	{
 		Oid			relid = lfirst_oid(lc);
 		Oid			table;
+		bool		known;
 
-		if (!(again ? WitnessStillAgrees(relid) : WitnessAgrees(relid)))
+		if (!(again ? WitnessStillAgrees(relid, &known) : WitnessAgrees(relid, &known)))
 		{
-			if (WitnessAgreed(relid, snapshot))
+			/* What this transaction has written, it sees, whatever its snapshot is. */
+			if (!TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+				WitnessAgreed(relid, snapshot))
 				once = true;
 			else
+			{
 				unwitnessed = relid;
+				once |= !known || TransactionIdIsValid(GetTopTransactionIdIfAny());
+			}
 		}
 		storage_xid = StorageLater(storage_xid, WitnessStorageXid(relid));
 		table = WitnessPlannedCode(relid, &foreign_indexes);
@@ -235,7 +242,8 @@ SectionIsCurrent(Section *section)
 bool
 SectionStorageIsOlder(const Section *section, Snapshot snapshot)
 {
-	return StorageIsOlder(section->storage_xid, snapshot);
+	/* Of tables that are others now, the snapshot's storage is not known. */
+	return !section->witnessed_once && StorageIsOlder(section->storage_xid, snapshot);
 }
 
 /* Raise a fault found in a new section. */

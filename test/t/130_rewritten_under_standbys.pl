@@ -149,4 +149,32 @@ for my $rewrite ('VACUUM FULL users', 'CLUSTER users USING users_pkey', 'REINDEX
 	is_look($behind, $user, HIT, 'which the standby is given when it has caught up');
 }
 
+# A rewrite that changes what the table is made of, too (a column's default value, kept
+# with its definition, goes into the rows).
+
+on_primary(q{
+	CREATE TABLE numbers (user_id uuid PRIMARY KEY, n int);
+	ALTER TABLE numbers ADD m int DEFAULT 7;
+	SELECT clarify_cache.attach('numbers');
+	SELECT clarify_cache.add_section('numbers', 'SELECT n FROM numbers WHERE user_id = $1')});
+for my $n (21 .. 23)
+{
+	my $user = user_id($n);
+	on_primary("INSERT INTO numbers VALUES ('$user', 1)");
+	catch_up(@standbys);
+	replay('pause');
+	my $old = old_snapshot($standby);
+	on_primary("UPDATE numbers SET n = 2 WHERE user_id = '$user'");
+	on_primary('VACUUM FULL numbers');
+	if (catches_up($standby))
+	{
+		$old->query("SELECT clarify_context('$user')");
+		is($behind->safe_psql('postgres', "SELECT clarify_context('$user') -> 'numbers'"), '[{"n":1}]',
+			'the standby that is behind is not given the future');
+	}
+	$old->close;
+	replay('resume');
+	on_primary('ALTER TABLE numbers DROP m; ALTER TABLE numbers ADD m int DEFAULT 7; SELECT clarify_cache.repair()');
+}
+
 done_testing();

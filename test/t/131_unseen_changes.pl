@@ -135,6 +135,60 @@ sql($_) for 'CREATE TABLE parts_3 PARTITION OF parts FOR VALUES IN (3)', 'CREATE
 numbers('parts');
 is(from('parts'), 'redis', 'partitions made and dropped: cached again by itself');
 
+# A table that was a partition of another one's for a while
+
+sql(q{
+	CREATE TABLE lone (user_id uuid, n int);
+	CREATE TABLE parent (user_id uuid, n int) PARTITION BY HASH (user_id);
+	CREATE TABLE second (user_id uuid, n int);
+	SELECT clarify_cache.attach('lone'), clarify_cache.attach('second');
+	SELECT clarify_cache.add_section('lone', 'SELECT (SELECT sum(n) FROM lone WHERE user_id = $1) AS lone, (SELECT sum(n) FROM second WHERE user_id = $1) AS second');
+});
+sql("INSERT INTO lone VALUES ('$user', 1); INSERT INTO second VALUES ('$user', 10)");
+numbers('lone');
+is(from('lone'), 'redis', 'a table: served');
+single_user("ALTER TABLE parent ATTACH PARTITION lone FOR VALUES WITH (MODULUS 1, REMAINDER 0)\n"
+	. "UPDATE parent SET n = 2\n" . "ALTER TABLE parent DETACH PARTITION lone\n");
+is(numbers('lone'), '[{"lone":2,"second":10}]', 'that was written as a partition');
+
+sql('SELECT clarify_cache.repair(); SELECT clarify_cache.drop_section($$lone$$)');
+
+# Two tables that have changed places, by the names of their schemas, which locks neither
+
+sql(qq{
+	CREATE SCHEMA one; CREATE SCHEMA two;
+	CREATE TABLE one.t (user_id uuid, x text); CREATE TABLE two.t (user_id uuid, x text);
+	INSERT INTO one.t VALUES ('$user', 'first'); INSERT INTO two.t VALUES ('$user', 'second');
+	SELECT clarify_cache.attach('one.t'), clarify_cache.attach('two.t');
+	SELECT clarify_cache.add_section('swap', 'SELECT (SELECT x FROM one.t WHERE user_id = \$1) AS one, (SELECT x FROM two.t WHERE user_id = \$1) AS two')});
+is(numbers('swap'), '[{"one":"first","two":"second"}]', 'two tables');
+is(from('swap'), 'redis', 'served');
+sql('BEGIN; ALTER SCHEMA one RENAME TO three; ALTER SCHEMA two RENAME TO one; ALTER SCHEMA three RENAME TO two; COMMIT');
+is(numbers('swap'), '[{"one":"second","two":"first"}]', 'schemas that have changed names');
+sql(q{SELECT clarify_cache.drop_section('swap')});
+
+# A write that fires no trigger, though its snapshot has them
+
+my $own = open_session($node);
+$own->query("BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT clarify_context('$user') IS NOT NULL");
+sql(q{ALTER EVENT TRIGGER clarify_cache_ddl_end DISABLE; ALTER TABLE numbers DISABLE TRIGGER clarify_cache_mark, DISABLE TRIGGER clarify_cache_track});
+$own->query('UPDATE numbers SET n = 42');
+is($own->query("SELECT clarify_context('$user') -> 'numbers'"), '[{"n":42}]', 'a transaction sees its own write, though no trigger fired');
+$own->query('ROLLBACK');
+$own->close;
+sql(q{ALTER EVENT TRIGGER clarify_cache_ddl_end ENABLE ALWAYS; SELECT clarify_cache.repair()});
+
+# What was written down, locked while a session looks, and free again
+
+my $locking = open_session($node);
+my $looking = open_session($node);
+$locking->query("BEGIN;\nLOCK TABLE clarify_cache.witness");
+$looking->query("SELECT clarify_context('$user') IS NOT NULL");
+$locking->query('COMMIT');
+$looking->query("SELECT clarify_context('$user') IS NOT NULL");
+is($looking->query("SELECT DISTINCT served_from FROM clarify_cache.explain('$user')"), 'redis', 'a session that could not read it once, looks again');
+$_->close for $locking, $looking;
+
 # A session that has looked before, while event triggers are off
 
 my $session = open_session($node);
