@@ -68,15 +68,30 @@ SearchPathHolds(const Ground *ground)
 		strcmp(namespace_search_path, ground->search_path) == 0;
 }
 
+/* All that CallerRemember noted. */
+static bool
+CallerHolds(const Caller *caller)
+{
+	return IsCaller(caller) && row_security == caller->row_security &&
+		GetSessionUserId() == caller->session_user &&
+		GetActiveSnapshot() == caller->snapshot;
+}
+
 static bool
 Holds(const Ground *ground, bool all)
 {
-	const Caller *caller = ground->caller;
+	return SearchPathHolds(ground) && PinsHold(all) && CallerHolds(ground->caller);
+}
 
-	return SearchPathHolds(ground) && PinsHold(all) && IsCaller(caller) &&
-		row_security == caller->row_security &&
-		GetSessionUserId() == caller->session_user &&
-		GetActiveSnapshot() == caller->snapshot;
+/* Has other people's code had an opportunity since this was asked last? */
+static void
+NoteForeignCalls(Ground *ground)
+{
+	uint64		foreign_calls = ForeignCodeCount();
+
+	if (foreign_calls != ground->foreign_calls)
+		ground->foreign = true;
+	ground->foreign_calls = foreign_calls;
 }
 
 /* A role that is not the caller's is what the session is to go on as. */
@@ -137,11 +152,7 @@ Leave(Ground *ground)
 static void
 Take(Ground *ground, GroundPath path, bool all)
 {
-	uint64		foreign_calls = ForeignCodeCount();
-
-	if (foreign_calls != ground->foreign_calls)
-		ground->foreign = true;
-	ground->foreign_calls = foreign_calls;
+	NoteForeignCalls(ground);
 	if (!Holds(ground, all || ground->foreign))
 	{
 		ground->foreign = true;
@@ -175,14 +186,8 @@ GroundStepOff(Ground *ground)
 void
 GroundStepOn(Ground *ground)
 {
-	const Caller *caller = ground->caller;
-	uint64		foreign_calls = ForeignCodeCount();
-
-	if (foreign_calls != ground->foreign_calls)
-		ground->foreign = true;
-	ground->foreign_calls = foreign_calls;
-	if (!IsCaller(caller) || row_security != caller->row_security ||
-		GetSessionUserId() != caller->session_user || GetActiveSnapshot() != caller->snapshot)
+	NoteForeignCalls(ground);
+	if (!CallerHolds(ground->caller))
 		ground->disturbed = true;
 	Stand(ground);
 	SetPath(ground, PATH_PINNED);

@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "meta/partition_tree.h"
 #include "meta/planned_code.h"
+#include "meta/storage.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
@@ -163,15 +164,10 @@ PlannedCodeInIndex(Oid index)
 List *
 PlannedCodeIndexes(Oid relid)
 {
-	Relation	rel = RelationIdGetRelation(relid);
+	List	   *indexes = StorageIndexes(relid);
 	List	   *result = NIL;
-	List	   *indexes;
 	ListCell   *lc;
 
-	if (rel == NULL)
-		return NIL;
-	indexes = RelationGetIndexList(rel);
-	RelationClose(rel);
 	foreach(lc, indexes)
 	{
 		if (PlannedCodeInIndex(lfirst_oid(lc)))

@@ -80,18 +80,26 @@ RowXid(int cache, Oid key)
 	return IsLongAgo(xid) ? InvalidTransactionId : xid;
 }
 
+List *
+StorageIndexes(Oid relid)
+{
+	Relation	rel = RelationIdGetRelation(relid);
+	List	   *indexes;
+
+	if (rel == NULL)
+		return NIL;
+	indexes = RelationGetIndexList(rel);
+	RelationClose(rel);
+	return indexes;
+}
+
 TransactionId
 StorageXid(Oid relid)
 {
-	Relation	rel = RelationIdGetRelation(relid);
+	List	   *indexes = StorageIndexes(relid);
 	TransactionId latest = RowXid(RELOID, relid);
-	List	   *indexes;
 	ListCell   *lc;
 
-	if (rel == NULL)
-		return InvalidTransactionId;
-	indexes = RelationGetIndexList(rel);
-	RelationClose(rel);
 	foreach(lc, indexes)
 	{
 		latest = StorageLater(latest, RowXid(RELOID, lfirst_oid(lc)));

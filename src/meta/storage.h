@@ -10,7 +10,14 @@
 
 #include "base/compat.h"
 
+#include "nodes/pg_list.h"
 #include "utils/snapshot.h"
+
+/*
+ * The relation's indexes, a palloc'd list of their Oids, those that are not valid too;
+ * NIL if there is no such relation.  As the catalogs say it now, as below.
+ */
+extern List *StorageIndexes(Oid relid);
 
 /*
  * The latest transaction that may have given storage to this relation or to one of
