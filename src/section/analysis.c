@@ -124,8 +124,10 @@ AskWitness(Section *section, Snapshot snapshot, bool again)
 			foreign_table = table;
 	}
 	old_context = MemoryContextSwitchTo(section->analysis);
-	section->foreign_indexes = list_copy(foreign_indexes);
+	foreign_indexes = list_copy(foreign_indexes);
 	MemoryContextSwitchTo(old_context);
+	list_free(section->foreign_indexes);	/* of the question before */
+	section->foreign_indexes = foreign_indexes;
 	section->foreign_table = foreign_table;
 	section->unwitnessed = unwitnessed;
 	section->witnessed_once = once;
@@ -190,6 +192,7 @@ AnalyzeSection(Section *section, Snapshot snapshot, const VersionRows *rows)
 		uint64		before = SectionInvalidations();
 
 		section->relations = NIL;
+		section->foreign_indexes = NIL;
 		section->readable_by = InvalidOid;
 		MemoryContextReset(section->analysis);
 		AnalyzeInto(section, snapshot);
